@@ -1,0 +1,77 @@
+"""Which programs does IREE 3.13 get wrong, and what is put in their place?
+
+minijax emits canonical StableHLO. `make_safe` returns an equivalent program that avoids the faults
+of the installed IREE. Every workaround is one rule, a small function whose docstring names the
+fault; `RULES` says which operations it is asked about, and ``tests/backends/iree`` holds for each a
+test that fails when the fault is gone, so that the rule can be deleted then.
+"""
+
+from __future__ import annotations
+
+from minijax.stablehlo.ir import Module
+
+from .control_flow import while_read_carries
+from .conversion import convert_saturate
+from .dispatch import FUSED, InputCounter, reverse_after_barrier
+from .elementary import (
+    cbrt_refine,
+    expm1_small_arguments,
+    log1p_small_arguments,
+    power_all_cases,
+    remainder_by_division,
+    tanh_by_expm1,
+)
+from .gather import gather_clamp_indices
+from .memory import update_protect_operand
+from .products import product_of_nothing, product_separate_conversion
+from .rewriter import Rewriter, Rule
+from .scatter import scatter_drop_outside
+from .sorting import sort_stably
+from .trigonometry import (
+    acos_by_angle,
+    asin_by_angle,
+    atan2_all_quadrants,
+    atan_by_angle,
+    cosine_reduce_range,
+    sine_reduce_range,
+    tangent_reduce_range,
+)
+
+# The rules for one operation are asked in this order until one replaces the operation.
+RULES: dict[str, tuple[Rule, ...]] = {
+    "chlo.acos": (acos_by_angle,),
+    "chlo.asin": (asin_by_angle,),
+    "chlo.atan": (atan_by_angle,),
+    "chlo.tan": (tangent_reduce_range,),
+    "stablehlo.atan2": (atan2_all_quadrants,),
+    "stablehlo.cbrt": (cbrt_refine,),
+    "stablehlo.convert": (convert_saturate,),
+    "stablehlo.convolution": (product_of_nothing, product_separate_conversion),
+    "stablehlo.cosine": (cosine_reduce_range,),
+    "stablehlo.dot_general": (product_of_nothing, product_separate_conversion),
+    "stablehlo.dynamic_update_slice": (update_protect_operand,),
+    "stablehlo.exponential_minus_one": (expm1_small_arguments,),
+    "stablehlo.gather": (gather_clamp_indices,),
+    "stablehlo.log_plus_one": (log1p_small_arguments,),
+    "stablehlo.power": (power_all_cases,),
+    "stablehlo.remainder": (remainder_by_division,),
+    "stablehlo.reverse": (reverse_after_barrier,),
+    "stablehlo.scatter": (scatter_drop_outside,),
+    "stablehlo.sine": (sine_reduce_range,),
+    "stablehlo.sort": (sort_stably,),
+    "stablehlo.tan": (tangent_reduce_range,),
+    "stablehlo.tanh": (tanh_by_expm1,),
+    "stablehlo.while": (while_read_carries,),
+}
+
+
+def make_safe(module: Module) -> Module:
+    """Return a module that computes the same and that IREE compiles correctly.
+
+    The module given is not changed.
+    """
+    count_inputs = InputCounter()
+    rules = dict(RULES)
+    for name in FUSED:
+        rules[name] = (*rules.get(name, ()), count_inputs)
+    return Rewriter(rules).module(module)

@@ -1,0 +1,1 @@
+"""Which operations take programs as parameters? Their rules call the transformations below."""

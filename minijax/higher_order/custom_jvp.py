@@ -1,0 +1,448 @@
+"""How does a user give a function a derivative of his own?
+
+``custom_jvp_call`` is an ordinary primitive. Called directly, its parameters are the user's Python
+functions, and its rules call them: the reference and evaluation rules run the function, the jvp
+rule runs the user's rule in place of differentiating. So Python control flow on concrete values
+works in both, and derivatives of derivatives differentiate the rule itself.
+
+When a jaxpr is being written, Python functions cannot stand in it. The ``stage`` rule then replaces
+them by jaxprs: the function's is traced at once, the rule's when it is first needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minijax.core import dtypes
+from minijax.core.aval import ShapedArray, typeof
+from minijax.core.jaxpr import Jaxpr
+from minijax.core.primitive import (
+    Arg,
+    AxisInfo,
+    Primitive,
+    Zero,
+    instantiate,
+    is_zero,
+)
+from minijax.core.trace import set_current_trace
+from minijax.core.tree import (
+    PyTreeDef,
+    keystr,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_map,
+    tree_unflatten,
+)
+from minijax.primitives.arithmetic import mul
+from minijax.primitives.elementwise import cos, sin
+from minijax.transforms.batching import batch, batch_jaxpr, place_batch_axis
+from minijax.transforms.evaluate import eval_jaxpr, interpret_jaxpr
+from minijax.transforms.flat import FlatFunction, function_name
+from minijax.transforms.lowering import LoweringContext
+from minijax.transforms.staging import hoist_constants, trace_to_jaxpr
+
+custom_jvp_call_p = Primitive("custom_jvp_call", multiple_results=True, memoize=False)
+
+
+class FlatRule:
+    """A user's derivative rule made flat.
+
+    Called with flat primals and tangents it returns flat results and tangents. The structures of
+    arguments and results are those of the primal function.
+    """
+
+    def __init__(
+        self,
+        rule: Callable[..., Any],
+        in_tree: PyTreeDef,
+        primal: FlatFunction,
+        symbolic_zeros: bool,
+    ):
+        self.rule = rule
+        self.in_tree = in_tree
+        self.primal = primal
+        self.symbolic_zeros = symbolic_zeros
+        self.__name__ = "jvp"
+
+    def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+        """Call the user's rule and check what it returns."""
+        args = tree_unflatten(self.in_tree, primals)
+        moved = [
+            (SymbolicZero(t.aval) if self.symbolic_zeros else instantiate(t)) if is_zero(t) else t
+            for t in tangents
+        ]
+        result = self.rule(args, tree_unflatten(self.in_tree, moved))
+        name = function_name(self.rule)
+        if not isinstance(result, (list, tuple)) or len(result) != 2:
+            raise TypeError(
+                f"Custom JVP rule {name} for function {self.primal.what} must produce a pair "
+                "(list or tuple of length two) representing primal and tangent outputs, but got "
+                f"{result}."
+            )
+        primals_out, out_tree = tree_flatten(result[0])
+        tangents_out, tangent_tree = tree_flatten(
+            result[1], is_leaf=lambda x: isinstance(x, SymbolicZero)
+        )
+        if out_tree != tangent_tree:
+            raise TypeError(
+                f"Custom JVP rule {name} for function {self.primal.what} must produce primal and "
+                f"tangent outputs with equal container (pytree) structures, but got {out_tree} "
+                f"and {tangent_tree} respectively."
+            )
+        expected = self.primal.out_tree
+        if expected is not None and out_tree != expected:
+            raise TypeError(
+                f"Custom JVP rule {name} for function {self.primal.what} must produce a pair "
+                "(list or tuple of length two) where the first element represents the primal "
+                "output (equal in value to the output of the custom_jvp-decorated function "
+                "itself, and in particular of the same container/pytree structure), but instead "
+                f"the JVP rule output's first element had container/pytree structure: {out_tree} "
+                f"while the function's output has {expected}."
+            )
+        paths = [path for path, _ in tree_flatten_with_path(result[0])[0]]
+        return primals_out, [
+            self._checked_tangent(x, t, path)
+            for x, t, path in zip(primals_out, tangents_out, paths, strict=True)
+        ]
+
+    def _checked_tangent(self, primal: Any, tangent: Any, path: tuple) -> Any:
+        expected = typeof(primal).tangent()
+        if isinstance(tangent, SymbolicZero):
+            return Zero(expected)
+        given = typeof(tangent)
+        if given.dtype == dtypes.float0 or expected.dtype == dtypes.float0:
+            return Zero(expected)
+        if given.shape != expected.shape or given.dtype != expected.dtype:
+            where = f" at {keystr(path)}" if path else ""
+            raise TypeError(
+                f"Custom JVP rule {function_name(self.rule)} must produce primal and tangent "
+                "outputs with corresponding shapes and dtypes. Expected "
+                f"{expected.str_short()} (tangent type of {typeof(primal).str_short()}){where} "
+                f"but got {given.str_short()}."
+            )
+        return tangent
+
+
+class SymbolicZero:
+    """What a rule with ``symbolic_zeros=True`` receives for a tangent that is zero."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: Any):
+        self.aval = aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tangent."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of the tangent."""
+        return self.aval.dtype
+
+    def __repr__(self) -> str:
+        return f"SymbolicZero({self.aval})"
+
+
+class StagedRule:
+    """A derivative rule traced to jaxprs: one for each pattern of zero tangents."""
+
+    def __init__(self, rule: Callable[..., tuple[list, list]], avals: Sequence[Any]):
+        self.rule = rule
+        self.avals = list(avals)
+        self.traced: dict[tuple[bool, ...], tuple[Jaxpr, list[bool]]] = {}
+        self.__name__ = "jvp"
+
+    def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+        """Run the traced rule under the current trace."""
+        zeros = tuple(is_zero(t) for t in tangents)
+        if zeros not in self.traced:
+            self.traced[zeros] = self._trace(zeros)
+        jaxpr, nonzeros_out = self.traced[zeros]
+        outs = eval_jaxpr(jaxpr, *primals, *(t for t in tangents if not is_zero(t)))
+        count = len(nonzeros_out)
+        moved = iter(outs[count:])
+        return outs[:count], [
+            next(moved) if bit else Zero(typeof(x).tangent())
+            for x, bit in zip(outs[:count], nonzeros_out, strict=True)
+        ]
+
+    def _trace(self, zeros: tuple[bool, ...]) -> tuple[Jaxpr, list[bool]]:
+        tangent_avals = [a.tangent() for a, zero in zip(self.avals, zeros, strict=True) if not zero]
+        nonzeros_out: list[bool] = []
+
+        def flat(*xs: Any) -> list[Any]:
+            moving = iter(xs[len(self.avals) :])
+            tangents = [
+                Zero(a.tangent()) if zero else next(moving)
+                for a, zero in zip(self.avals, zeros, strict=True)
+            ]
+            outs, tangents_out = self.rule(xs[: len(self.avals)], tangents)
+            nonzeros_out[:] = [not is_zero(t) for t in tangents_out]
+            return [*outs, *(t for t in tangents_out if not is_zero(t))]
+
+        return trace_to_jaxpr(flat, [*self.avals, *tangent_avals]), nonzeros_out
+
+
+# -- rules: ``call`` is a Python function before staging, a jaxpr after ----------------------------
+
+
+def _run(call: Any, *args: Any) -> list[Any]:
+    return eval_jaxpr(call, *args) if isinstance(call, Jaxpr) else call(*args)
+
+
+def custom_jvp_call_stage(avals: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Replace the Python functions by jaxprs."""
+    call = params["call_jaxpr"]
+    if isinstance(call, Jaxpr):
+        return params
+    jaxpr = trace_to_jaxpr(call, avals)
+    return params | {"call_jaxpr": jaxpr, "jvp": StagedRule(params["jvp"], avals)}
+
+
+custom_jvp_call_p.stage = custom_jvp_call_stage
+
+
+@custom_jvp_call_p.abstract
+def custom_jvp_call_abstract(*avals: Any, call_jaxpr: Jaxpr, **params: Any) -> list[Any]:
+    return call_jaxpr.out_avals
+
+
+@custom_jvp_call_p.reference
+def custom_jvp_call_reference(*args: Any, call_jaxpr: Jaxpr, **params: Any) -> list[Any]:
+    return interpret_jaxpr(call_jaxpr, *args)
+
+
+def custom_jvp_call_evaluate(*args: Any, call_jaxpr: Any, **params: Any) -> list[Any]:
+    with set_current_trace(None):
+        return _run(call_jaxpr, *args)
+
+
+custom_jvp_call_p.evaluate = custom_jvp_call_evaluate
+
+
+@custom_jvp_call_p.jvp
+def custom_jvp_call_jvp(
+    primals: list, tangents: list, *, jvp: Callable[..., Any], **params: Any
+) -> tuple[list, list]:
+    return jvp(primals, tangents)
+
+
+custom_jvp_call_p.no_transpose("the derivative is given by the rule, so the call is never linear")
+
+
+@custom_jvp_call_p.batch
+def custom_jvp_call_batch(
+    axis: AxisInfo, args: list, dims: list, *, call_jaxpr: Any, jvp: Any, **params: Any
+) -> tuple[list, list]:
+    in_dims = list(dims)
+    if isinstance(call_jaxpr, Jaxpr):
+        closed, consts = hoist_constants(call_jaxpr)
+        batched = [False] * len(consts) + [d is not None for d in dims]
+        derived, _ = batch_jaxpr(closed, axis, batched, [True] * len(closed.outvars))
+        args = [
+            x if d is None else place_batch_axis(x, d, axis.size)
+            for x, d in zip(args, dims, strict=True)
+        ]
+        in_dims = [None if d is None else 0 for d in dims]
+        call: Any = functools.partial(eval_jaxpr, derived, *consts)
+        jaxpr = trace_to_jaxpr(call, [typeof(x) for x in args])
+        batched_rule = _batched_rule(axis, in_dims, jvp)
+        rule = StagedRule(batched_rule, [typeof(x) for x in args])
+        outs = custom_jvp_call_p.bind(*args, call_jaxpr=jaxpr, jvp=rule, **params)
+        return outs, [0] * len(outs)
+
+    def batched_call(*xs: Any) -> list[Any]:
+        outs, out_dims = batch(call_jaxpr, axis, xs, in_dims)
+        return [place_batch_axis(x, d, axis.size) for x, d in zip(outs, out_dims, strict=True)]
+
+    outs = custom_jvp_call_p.bind(
+        *args, call_jaxpr=batched_call, jvp=_batched_rule(axis, in_dims, jvp), **params
+    )
+    return outs, [0] * len(outs)
+
+
+def _batched_rule(axis: AxisInfo, in_dims: list, rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the derivative rule for all examples at once."""
+
+    def batched(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+        moving = [t for t in tangents if not is_zero(t)]
+        moving_dims = [d for t, d in zip(tangents, in_dims, strict=True) if not is_zero(t)]
+        nonzeros_out: list[bool] = []
+
+        def one_example(*xs: Any) -> list[Any]:
+            rest = iter(xs[len(primals) :])
+            here = [Zero(_without(t.aval, d)) if is_zero(t) else next(rest)
+                    for t, d in zip(tangents, in_dims, strict=True)]  # fmt: skip
+            outs, out_tangents = rule(xs[: len(primals)], here)
+            nonzeros_out[:] = [not is_zero(t) for t in out_tangents]
+            return [*outs, *(t for t in out_tangents if not is_zero(t))]
+
+        values, value_dims = batch(one_example, axis, [*primals, *moving], [*in_dims, *moving_dims])
+        placed = [
+            place_batch_axis(x, d, axis.size) for x, d in zip(values, value_dims, strict=True)
+        ]
+        outs, rest = placed[: len(nonzeros_out)], iter(placed[len(nonzeros_out) :])
+        return outs, [
+            next(rest) if bit else Zero(typeof(x).tangent())
+            for x, bit in zip(outs, nonzeros_out, strict=True)
+        ]
+
+    return batched
+
+
+def _without(aval: Any, dim: int | None) -> Any:
+    if dim is None:
+        return aval
+    return ShapedArray(aval.shape[:dim] + aval.shape[dim + 1 :], aval.dtype)
+
+
+@custom_jvp_call_p.lower
+def custom_jvp_call_lower(
+    ctx: LoweringContext, *args: Any, call_jaxpr: Jaxpr, **params: Any
+) -> list[Any]:
+    return ctx.inline(call_jaxpr, args)
+
+
+# -- the decorator --------------------------------------------------------------------------------
+
+
+class custom_jvp:
+    """Give a function a derivative rule of its own.
+
+    Parameters
+    ----------
+    fun : callable
+        From pytrees of arrays to a pytree of arrays.
+    nondiff_argnums : sequence of int
+        Arguments that are passed on as they are; the rule receives them first.
+
+    Examples
+    --------
+    >>> import minijax.numpy as jnp
+    >>> @custom_jvp
+    ... def log1pexp(x):
+    ...     return jnp.log(1.0 + jnp.exp(x))
+    >>> @log1pexp.defjvp
+    ... def log1pexp_jvp(primals, tangents):
+    ...     (x,), (t,) = primals, tangents
+    ...     return log1pexp(x), (1 - 1 / (1 + jnp.exp(x))) * t
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        nondiff_argnums: Sequence[int] = (),
+        nondiff_argnames: Sequence[str] = (),
+    ):
+        functools.update_wrapper(self, fun)
+        self.fun = fun
+        self.nondiff_argnums = tuple(nondiff_argnums)
+        self.nondiff_argnames = tuple(nondiff_argnames)
+        self.jvp: Callable[..., Any] | None = None
+        self.symbolic_zeros = False
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
+        """Give the rule ``jvp(primals, tangents) -> (primal_out, tangent_out)``."""
+        self.jvp = jvp
+        self.symbolic_zeros = symbolic_zeros
+        return jvp
+
+    def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
+        """Give one rule ``jvp(t, primal_out, *primals)`` for each argument; None is zero."""
+        if self.nondiff_argnums:
+            raise TypeError("Can't use ``defjvps`` with ``nondiff_argnums``.")
+
+        def jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+            primal_out = self(*primals)
+            zeros = tree_map(lambda x: np.zeros(x.shape, x.dtype), primal_out)
+            terms = [
+                rule(t, primal_out, *primals) if rule is not None else zeros
+                for rule, t in zip(jvps, tangents, strict=True)
+            ]
+            return primal_out, tree_map(lambda *ts: sum(ts[1:], ts[0]), *terms)
+
+        self.defjvp(jvp)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; under differentiation its rule is used."""
+        name = function_name(self.fun)
+        if self.jvp is None:
+            raise AttributeError(
+                f"No JVP defined for custom_jvp function {name} using defjvp. Call "
+                f"{name}.defjvp(rule) first."
+            )
+        args = _positional(self.fun, args, kwargs)
+        static = {i: args[i] for i in self.nondiff_argnums}
+        dynamic = tuple(x for i, x in enumerate(args) if i not in static)
+        leaves, in_tree = tree_flatten(dynamic)
+        rule = functools.partial(self.jvp, *static.values()) if static else self.jvp
+        fun = _fix_arguments(self.fun, static, len(args)) if static else self.fun
+        flat = FlatFunction(fun, in_tree, has_kwargs=False)
+        flat_rule = FlatRule(rule, in_tree, flat, self.symbolic_zeros)
+        outs = custom_jvp_call_p.bind(
+            *leaves,
+            call_jaxpr=flat,
+            jvp=flat_rule,
+            name=name,
+            symbolic_zeros=self.symbolic_zeros,
+        )
+        return tree_unflatten(_out_tree(flat, in_tree, leaves), outs)
+
+
+def _out_tree(flat: FlatFunction, in_tree: PyTreeDef, leaves: list) -> PyTreeDef:
+    """Return the structure of the result; where only the rule ran, trace the function for it."""
+    if flat.out_tree is None:
+        trace_to_jaxpr(flat, [typeof(x) for x in leaves])
+    return flat.out_tree
+
+
+def _fix_arguments(
+    fun: Callable[..., Any], static: dict[int, Any], count: int
+) -> Callable[..., Any]:
+    def fixed(*dynamic: Any) -> Any:
+        rest = iter(dynamic)
+        return fun(*(static[i] if i in static else next(rest) for i in range(count)))
+
+    functools.update_wrapper(fixed, fun)
+    return fixed
+
+
+def _positional(
+    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, ...]:
+    """Resolve keyword arguments and defaults to positions."""
+    try:
+        bound = inspect.signature(fun).bind(*args, **kwargs)
+    except ValueError:
+        return args
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise TypeError(
+            f"The following keyword arguments of {function_name(fun)} could not be resolved to "
+            f"positions: {', '.join(bound.kwargs)}"
+        )
+    return bound.args
+
+
+def _samples_of_custom_jvp_call() -> None:
+    twice_sine = custom_jvp(lambda x, y: (sin(x), mul(x, y)))
+
+    @twice_sine.defjvp
+    def rule(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x, y), (tx, ty) = primals, tangents
+        return twice_sine(x, y), (mul(tx, cos(x)), mul(tx, y) + mul(x, ty))
+
+    custom_jvp_call_p.sample_call(twice_sine, Arg((3,)), Arg((3,)))
+
+
+_samples_of_custom_jvp_call()

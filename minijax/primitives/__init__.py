@@ -1,0 +1,1 @@
+"""Which first-order operations are there, and what are their rules? One block each."""

@@ -1,0 +1,1 @@
+"""How is a program written for compilers? StableHLO in memory, and its text."""
