@@ -83,7 +83,9 @@ FLAGS: tuple[Flag, ...] = (
     Flag("log_compiles", False, parse_bool, "log every compilation"),
     Flag("explain_cache_misses", False, parse_bool, "log why a function was traced again"),
     Flag(
-        "traceback_filtering", "auto", one_of(*_FILTERINGS),
+        "traceback_filtering",
+        "auto",
+        one_of(*_FILTERINGS),
         "whether tracebacks leave out the library's own frames (all values but off do)",
     ),
     Flag("transfer_guard", "allow", one_of(*_GUARDS), "moves between host and device"),

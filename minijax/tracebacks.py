@@ -7,7 +7,10 @@ the frames of the user's files only. Set ``jax_traceback_filtering`` to ``"off"`
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 from minijax.config import snapshot
 from minijax.source_info import is_internal
@@ -16,6 +19,23 @@ NOTE = (
     "Frames inside the library are left out of this traceback; JAX_TRACEBACK_FILTERING=off "
     "shows them."
 )
+
+
+F = TypeVar("F", bound=Callable)
+
+
+def public_boundary(fun: F) -> F:
+    """Decorate a function that users call: tracebacks of its exceptions are theirs alone."""
+
+    @functools.wraps(fun)
+    def call(*args, **kwargs):
+        try:
+            return fun(*args, **kwargs)
+        except Exception as error:
+            hide_internal_frames(error)
+            raise
+
+    return call  # type: ignore[return-value]
 
 
 def hide_internal_frames(error: BaseException) -> None:

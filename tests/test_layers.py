@@ -25,7 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # 0: small tools; they know nothing of the package
-    ("minijax.util", "minijax.config", "minijax.errors", "minijax.source_info"),
+    (
+        "minijax.util",
+        "minijax.config",
+        "minijax.errors",
+        "minijax.source_info",
+        "minijax.tracebacks",
+    ),
     # 1: types, pytrees, primitives, traces, arrays, backends
     ("minijax.core",),
     # 2: the builder of StableHLO text

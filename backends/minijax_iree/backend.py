@@ -23,8 +23,8 @@ from minijax.stablehlo.ir import Module
 from .cache import DEFAULT_SIZE_LIMIT, CompilationCache
 from .compiler import Compiler, compile_program
 from .safety import make_safe
-from .targets import CPU, GPU_PLATFORMS, TARGETS, Target
-from .work import gains_from_threads, gathers_only_rows
+from .targets import CONDITIONAL_LOOP_FLAGS, CPU, GPU_PLATFORMS, TARGETS, Target
+from .work import gains_from_threads, gathers_only_rows, has_conditional_loop
 
 
 class IreeBackend(Backend):
@@ -117,6 +117,8 @@ class IreeBackend(Backend):
             module = make_safe(program.body)
             if gathers_only_rows(module):
                 flags = target.row_gather_flags + flags
+            if has_conditional_loop(module):
+                flags = CONDITIONAL_LOOP_FLAGS + flags
             text = module.text()
         else:
             text = program.body

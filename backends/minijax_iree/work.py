@@ -1,4 +1,7 @@
-"""Is a program worth several threads? An estimate of its time, operation by operation.
+"""How should a program be compiled and run? A look at what it consists of.
+
+The main question is whether it is worth several threads. The answer is an estimate of its time,
+operation by operation.
 
 IREE's local-task driver spreads every matrix product and every large loop nest over all cores;
 waking the other cores takes about 50 us, which small operations do not get back. local-sync runs
@@ -14,6 +17,8 @@ from __future__ import annotations
 from math import prod
 
 from minijax.stablehlo.ir import Module, Operation, TensorType, Value
+
+from .safety.inspect_ir import is_integer
 
 # Nanoseconds per element of the result, or of the operand where that is larger.
 DEFAULT_COST = 0.15
@@ -90,6 +95,27 @@ PRODUCTS = {
     "stablehlo.dot_general": dot_operations,
     "stablehlo.convolution": convolution_operations,
 }
+
+
+def has_conditional_loop(module: Module) -> bool:
+    """Whether a program has a loop that goes on by more than an integer it counts."""
+    return any(
+        op.name == "stablehlo.while" and not all(map(is_counter, condition_carries(op)))
+        for function in module.functions
+        for op in function.body.walk()
+    )
+
+
+def condition_carries(loop: Operation) -> set[Value]:
+    """The carries of a loop that its condition uses."""
+    condition = loop.regions[0]
+    used = {operand for op in condition.walk() for operand in op.operands}
+    return used.intersection(condition.arguments)
+
+
+def is_counter(value: Value) -> bool:
+    """Whether a value is a single integer."""
+    return value.type.shape == () and is_integer(value.type.element)
 
 
 def gathers_only_rows(module: Module) -> bool:

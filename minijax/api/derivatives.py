@@ -7,6 +7,7 @@ Forward along a direction (``jvp``), as a linear function at a point (``lineariz
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from minijax.core import dtypes
 from minijax.core.array import Array
 from minijax.core.aval import typeof
-from minijax.core.backend import platform_devices
+from minijax.core.backend import default_device
 from minijax.core.jaxpr import Jaxpr
 from minijax.core.primitive import UndefinedPrimal, Zero, full_of, instantiate, is_zero
 from minijax.core.tree import (
@@ -26,20 +27,23 @@ from minijax.core.tree import (
     tree_flatten,
     tree_flatten_with_path,
     tree_leaves,
+    tree_structure,
     tree_unflatten,
 )
 from minijax.primitives.conversion import convert_element_type_p
+from minijax.tracebacks import public_boundary
 from minijax.transforms import jvp as jvp_transform
 from minijax.transforms import linearize as linearize_transform
 from minijax.transforms.dispatch import to_array
 from minijax.transforms.evaluate import eval_jaxpr
-from minijax.transforms.flat import FlatFunction, check_arguments
+from minijax.transforms.flat import FlatFunction, check_callable, check_primals
 from minijax.transforms.staging import hoist_constants
 from minijax.transforms.transpose import backward_pass
 
 Function = Callable[..., Any]
 
 
+@public_boundary
 def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False):
     """Evaluate a function and its derivative along a direction.
 
@@ -70,14 +74,17 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
             "primal and tangent arguments to jax.jvp must be tuples or lists; found "
             f"{type(primals).__name__} and {type(tangents).__name__}."
         )
-    check_arguments(fun, primals)
-    leaves, in_tree = tree_flatten(tuple(primals))
-    tangent_leaves, tangent_tree = tree_flatten(tuple(tangents))
-    if in_tree != tangent_tree:
+    check_callable(fun)
+    check_primals(fun, primals)
+    primal_tree, tangent_tree = tree_structure(primals), tree_structure(tangents)
+    if primal_tree != tangent_tree:
         raise TypeError(
             "primal and tangent arguments to jax.jvp must have the same tree structure; primals "
-            f"have tree structure {in_tree} whereas tangents have tree structure {tangent_tree}."
+            f"have tree structure {primal_tree} whereas tangents have tree structure "
+            f"{tangent_tree}."
         )
+    leaves, in_tree = tree_flatten(tuple(primals))
+    tangent_leaves = tree_leaves(tangents)
     moved = [_checked_tangent(x, t) for x, t in zip(leaves, tangent_leaves, strict=True)]
     flat = FlatFunction(fun, in_tree, has_kwargs=False, has_aux=has_aux)
     outs, out_tangents = jvp_transform.jvp(flat, [as_array(x) for x in leaves], moved)
@@ -104,9 +111,10 @@ def _checked_tangent(primal: Any, tangent: Any) -> Any:
 
 def as_array(x: Any) -> Any:
     """Return an argument as an array, so that Python code may ask it for shape and dtype."""
-    return x if isinstance(x, Array) else to_array(x, typeof(x), platform_devices()[0])
+    return x if isinstance(x, Array) else to_array(x, typeof(x), default_device())
 
 
+@public_boundary
 def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function and write its derivative at the point down as a linear function.
 
@@ -131,7 +139,8 @@ def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     >>> float(f_jvp(3.0))
     3.0
     """
-    check_arguments(fun, primals)
+    check_callable(fun)
+    check_primals(fun, primals)
     leaves, in_tree = tree_flatten(primals)
     flat = FlatFunction(fun, in_tree, has_kwargs=False, has_aux=has_aux)
     nonzeros = [_is_inexact(x) for x in leaves]
@@ -147,6 +156,8 @@ def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
                 "Tangent values passed to linearized function must have the same structure as "
                 f"the primals: expected {in_tree}, got {tangent_tree}."
             )
+        for x, t in zip(points, tangent_leaves, strict=True):
+            _check_linear_argument(x, t)
         moved = [_checked_tangent(x, t) for x, t in zip(points, tangent_leaves, strict=True)]
         results = iter(eval_jaxpr(jaxpr, *(t for t in moved if not is_zero(t))))
         return flat.unflatten(
@@ -160,10 +171,21 @@ def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     return (*result, flat.aux(outs)) if has_aux else result
 
 
+def _check_linear_argument(primal: Any, tangent: Any) -> None:
+    expected, given = typeof(primal).tangent(), typeof(tangent)
+    if (given.shape, given.dtype) != (expected.shape, expected.dtype):
+        raise ValueError(
+            "linearized function called on tangent values inconsistent with the original primal "
+            f"values: got tangent of type {given.str_short()} for a primal value of type "
+            f"{typeof(primal).str_short()}, expected {expected.str_short()}."
+        )
+
+
 def _is_inexact(x: Any) -> bool:
     return dtypes.issubdtype(typeof(x).dtype, np.inexact)
 
 
+@public_boundary
 def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function and return its derivative's transpose.
 
@@ -189,7 +211,8 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> Any:
     >>> [float(ct) for ct in f_vjp(5.0)]
     [5.0]
     """
-    check_arguments(fun, primals)
+    check_callable(fun)
+    check_primals(fun, primals)
     leaves, in_tree = tree_flatten(primals)
     flat = FlatFunction(fun, in_tree, has_kwargs=False, has_aux=has_aux)
     nonzeros = [_is_inexact(x) for x in leaves]
@@ -225,6 +248,7 @@ class _Pullback:
     out_avals: tuple[Any, ...]
     nonzeros_out: tuple[bool, ...]
 
+    @public_boundary
     def __call__(self, residuals: list[Any], cotangents: Any) -> Any:
         """Return the cotangents of the arguments."""
         cts = self._checked(cotangents)
@@ -257,7 +281,7 @@ class _Pullback:
             if (given.shape, given.dtype) != (expected.shape, expected.dtype):
                 where = f" at {keystr(path)}" if path else ""
                 raise ValueError(
-                    "unexpected JAX type (e.g. shape/dtype) for argument to vjp function: got "
+                    "unexpected JAX type (e.g. shape/dtype) for argument to VJP function: got "
                     f"{given.str_short()}{where}, but expected {expected.str_short()} because "
                     "the corresponding output of the differentiated function had JAX type "
                     f"{aval.str_short()}."
@@ -310,28 +334,15 @@ def value_and_grad(
     """
     if reduce_axes:
         raise NotImplementedError("reduce_axes argument to grad is deprecated")
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    check_callable(fun)
+    numbers = argument_numbers(argnums)
 
     @functools.wraps(fun)
+    @public_boundary
     def value_and_grad_fun(*args: Any, **kwargs: Any) -> Any:
-        if max((n + 1 if n >= 0 else -n) for n in numbers) > len(args):
-            raise TypeError(
-                f"differentiating with respect to argnums={argnums} requires at least "
-                f"{max((n + 1 if n >= 0 else -n) for n in numbers)} positional arguments to be "
-                f"passed by the caller, but got only {len(args)} positional arguments."
-            )
-        positions = [n % len(args) for n in numbers]
-        dynamic = tuple(args[i] for i in positions)
+        of_dynamic, dynamic = select_arguments(fun, args, kwargs, numbers)
         for x in tree_leaves(dynamic):
             check_input(x, "grad", holomorphic, allow_int)
-
-        @functools.wraps(fun)
-        def of_dynamic(*values: Any) -> Any:
-            full = list(args)
-            for i, value in zip(positions, values, strict=True):
-                full[i] = value
-            return fun(*full, **kwargs)
-
         result = vjp(of_dynamic, *dynamic, has_aux=has_aux)
         value, vjp_fun = result[0], result[1]
         _check_scalar(value)
@@ -369,6 +380,7 @@ def grad(
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
 
     @functools.wraps(fun)
+    @public_boundary
     def grad_fun(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
@@ -376,7 +388,56 @@ def grad(
     return grad_fun
 
 
+def argument_numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """Return ``argnums`` as a tuple.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything but integers.
+    ValueError
+        If it names an argument twice, or none.
+    """
+    if not isinstance(argnums, Sequence):
+        return (operator.index(argnums),)
+    numbers = tuple(operator.index(n) for n in argnums)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError(f"argnums={argnums} must name one or several different arguments.")
+    return numbers
+
+
+def select_arguments(
+    fun: Function, args: tuple, kwargs: dict[str, Any], numbers: tuple[int, ...]
+) -> tuple[Function, tuple]:
+    """Return ``fun`` as a function of the arguments to differentiate, and these.
+
+    Raises
+    ------
+    TypeError
+        If there are too few positional arguments.
+    """
+    needed = max((n + 1 if n >= 0 else -n) for n in numbers)
+    if needed > len(args):
+        argnums = numbers[0] if len(numbers) == 1 else numbers
+        raise TypeError(
+            f"differentiating with respect to argnums={argnums} requires at least {needed} "
+            f"positional arguments to be passed by the caller, but got only {len(args)} "
+            "positional arguments."
+        )
+    positions = [n % len(args) for n in numbers]
+
+    @functools.wraps(fun)
+    def of_dynamic(*values: Any) -> Any:
+        full = list(args)
+        for i, value in zip(positions, values, strict=True):
+            full[i] = value
+        return fun(*full, **kwargs)
+
+    return of_dynamic, tuple(args[i] for i in positions)
+
+
 def check_input(x: Any, what: str, holomorphic: bool, allow_int: bool) -> None:
+    """Refuse an argument that ``what`` cannot differentiate with respect to (TypeError)."""
     if not isinstance(x, (Array, np.ndarray, np.generic, bool, int, float, complex)):
         raise TypeError(
             f"{what} requires real- or complex-valued inputs, but got a value of type {type(x)}: "
@@ -415,6 +476,7 @@ def _check_scalar(value: Any) -> None:
 
 
 def check_output(value: Any, what: str, holomorphic: bool) -> None:
+    """Refuse a result that ``what`` cannot differentiate (TypeError)."""
     dtype = typeof(value).dtype
     if holomorphic and not dtypes.issubdtype(dtype, np.complexfloating):
         raise TypeError(

@@ -12,12 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from minijax.api.derivatives import check_input, check_output, jvp, vjp
+from minijax.api.derivatives import (
+    argument_numbers,
+    check_input,
+    check_output,
+    jvp,
+    select_arguments,
+    vjp,
+)
 from minijax.api.vectorize import vmap
+from minijax.core import dtypes
 from minijax.core.aval import typeof
+from minijax.core.primitive import full_of
 from minijax.core.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from minijax.primitives.cutting import slice_in_dim
 from minijax.primitives.structural import reshape
+from minijax.tracebacks import public_boundary
+from minijax.transforms.flat import check_callable
 
 Function = Callable[..., Any]
 
@@ -43,16 +54,19 @@ def jacfwd(
     Array([[2., 0.],
            [0., 4.]], dtype=float32)
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    check_callable(fun)
+    numbers = argument_numbers(argnums)
 
     @functools.wraps(fun)
+    @public_boundary
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        of_dynamic, dynamic = _select_arguments(fun, args, kwargs, numbers)
+        of_dynamic, dynamic = select_arguments(fun, args, kwargs, numbers)
         for x in tree_leaves(dynamic):
-            check_input(x, "jacfwd", holomorphic, False)
+            _check_forward_input(x, holomorphic)
 
         def pushforward(tangents: Any) -> Any:
-            return jvp(of_dynamic, dynamic, tangents, has_aux=has_aux)
+            value, moved, *aux = jvp(of_dynamic, dynamic, tangents, has_aux=has_aux)
+            return value, tree_map(_as_zeros, value, moved), *aux
 
         results = vmap(pushforward, out_axes=(None, -1, None) if has_aux else (None, -1))(
             _standard_basis(dynamic)
@@ -84,11 +98,13 @@ def jacrev(
     >>> jacrev(jnp.sum)(jnp.ones(2))
     Array([1., 1.], dtype=float32)
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    check_callable(fun)
+    numbers = argument_numbers(argnums)
 
     @functools.wraps(fun)
+    @public_boundary
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        of_dynamic, dynamic = _select_arguments(fun, args, kwargs, numbers)
+        of_dynamic, dynamic = select_arguments(fun, args, kwargs, numbers)
         for x in tree_leaves(dynamic):
             check_input(x, "jacrev", holomorphic, allow_int)
         result = vjp(of_dynamic, *dynamic, has_aux=has_aux)
@@ -128,19 +144,23 @@ def hessian(
     )
 
 
-def _select_arguments(
-    fun: Function, args: tuple, kwargs: dict[str, Any], numbers: tuple[int, ...]
-) -> tuple[Function, tuple]:
-    positions = [n % len(args) for n in numbers]
+def _check_forward_input(x: Any, holomorphic: bool) -> None:
+    dtype = typeof(x).dtype
+    if not holomorphic and not dtypes.issubdtype(dtype, np.floating):
+        raise TypeError(
+            "jacfwd requires real-valued inputs (input dtype that is a sub-dtype of "
+            f"np.floating), but got {dtype.name}. For holomorphic differentiation, pass "
+            "holomorphic=True. For differentiation of non-holomorphic functions involving "
+            "complex inputs or integer inputs, use jax.jvp directly."
+        )
+    check_input(x, "jacfwd", holomorphic, False)
 
-    @functools.wraps(fun)
-    def of_dynamic(*values: Any) -> Any:
-        full = list(args)
-        for i, value in zip(positions, values, strict=True):
-            full[i] = value
-        return fun(*full, **kwargs)
 
-    return of_dynamic, tuple(args[i] for i in positions)
+def _as_zeros(value: Any, tangent: Any) -> Any:
+    """Return the tangent, for integer results zeros of their own dtype in place of float0."""
+    if typeof(tangent).dtype != dtypes.float0:
+        return tangent
+    return full_of(typeof(value).strip_weak_type(), 0)
 
 
 def _standard_basis(tree: Any) -> Any:

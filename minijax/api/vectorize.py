@@ -12,20 +12,20 @@ from collections.abc import Callable
 from typing import Any
 
 from minijax.api.derivatives import as_array
-from minijax.core.aval import typeof
+from minijax.core.aval import is_array_like, typeof
 from minijax.core.primitive import AxisInfo
 from minijax.core.tree import (
-    tree_broadcast,
+    broadcast_prefix,
     tree_flatten,
-    tree_leaves,
     tree_structure,
     tree_unflatten,
 )
+from minijax.tracebacks import public_boundary
 from minijax.transforms.batching import batch, place_batch_axis
 from minijax.transforms.flat import (
     FlatFunction,
     argument_names,
-    check_arguments,
+    check_callable,
     describe_function,
     function_name,
 )
@@ -74,13 +74,15 @@ def vmap(
     """
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
-    if not isinstance(in_axes, (int, tuple, type(None))) and not isinstance(in_axes, dict):
+    check_callable(fun)
+    if not isinstance(in_axes, (int, tuple, type(None))):
         raise TypeError(
             "vmap in_axes must be an int, None, or a tuple of entries corresponding to the "
             f"positional arguments passed to the function, but got {in_axes}."
         )
 
     @functools.wraps(fun)
+    @public_boundary
     def mapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise ValueError(
@@ -88,7 +90,6 @@ def vmap(
                 f"positional arguments passed to the function, but got len(in_axes)="
                 f"{len(in_axes)}, len(args)={len(args)}"
             )
-        check_arguments(fun, args, kwargs)
         leaves, in_tree = tree_flatten((args, kwargs))
         dims = _flatten_axes("vmap in_axes", (args, kwargs), (in_axes, 0))
         size = _mapped_axis_size(fun, args, kwargs, leaves, dims, axis_size)
@@ -112,13 +113,12 @@ def vmap(
 def _flatten_axes(what: str, tree: Any, axes: Any) -> list[int | None]:
     """Spread a prefix of axis numbers over the leaves of a tree."""
     try:
-        spread = tree_broadcast(axes, tree, is_leaf=lambda x: x is None)
+        leaves = broadcast_prefix(axes, tree, is_leaf=lambda x: x is None)
     except ValueError as error:
         raise ValueError(
             f"{what} specification must be a tree prefix of the corresponding value, got "
             f"specification {axes} for value tree {tree_structure(tree)}. {error}"
         ) from None
-    leaves = tree_leaves(spread, is_leaf=lambda x: x is None)
     for axis in leaves:
         if axis is not None and not hasattr(axis, "__index__"):
             raise TypeError(f"{what} must be integers or None, got {axis!r}")
@@ -137,6 +137,13 @@ def _mapped_axis_size(
     for i, (x, dim) in enumerate(zip(leaves, dims, strict=True)):
         if dim is None:
             continue
+        if not is_array_like(x):
+            name = argument_names(fun, args, kwargs)[i]
+            raise TypeError(
+                f"Argument {x!r} of type {type(x)} is not a valid JAX type: argument {name} of "
+                f"{describe_function(fun)} cannot be mapped over axis {dim}. Give it the entry "
+                "None in in_axes to hand it to every call as it is."
+            )
         shape = typeof(x).shape
         if not -len(shape) <= dim < len(shape):
             name = argument_names(fun, args, kwargs)[i]
@@ -149,9 +156,14 @@ def _mapped_axis_size(
     found = {size for _, size in sizes} | ({given} if given is not None else set())
     if len(found) == 1:
         return found.pop()  # type: ignore[return-value]
+    if not leaves and not found:
+        raise ValueError(
+            "vmap wrapped function must be passed at least one argument containing an array or "
+            f"axis_size must be specified, got empty *args={args} and **kwargs={kwargs}"
+        )
     if not found:
         raise ValueError(
-            "vmap must have at least one non-None value in in_axes, or axis_size must be given"
+            "vmap must have at least one non-None value in in_axes or axis_size must be specified"
         )
     names = argument_names(fun, args, kwargs)
     lines = "\n".join(
@@ -167,8 +179,8 @@ def _place_output(x: Any, dim: int | None, wanted: int | None, size: int, fun: F
     if wanted is None:
         if dim is not None:
             raise ValueError(
-                f"vmap has mapped output (of {describe_function(fun)}) but out_axes is None: the "
-                "value differs from call to call."
+                "at vmap out_axes, got axis spec None but output was batched on axis "
+                f"{dim}: this result of {describe_function(fun)} differs from call to call."
             )
         return x
     ndim = typeof(x).ndim + (dim is None)

@@ -208,7 +208,9 @@ class Array(HasAval):
     @property
     def flat(self) -> Any:
         """Refused: an iterator that writes has no meaning for an immutable array."""
-        raise NotImplementedError("JAX Arrays do not implement the arr.flat property: use ravel()")
+        raise NotImplementedError(
+            "JAX Arrays do not implement the arr.flat property: consider arr.flatten() instead."
+        )
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """Return the namespace of the Python array API."""
@@ -298,6 +300,15 @@ class ConcreteArray(Array):
         self.require_alive()
         return self
 
+    def is_ready(self) -> bool:
+        """True: the value is computed."""
+        self.require_alive()
+        return True
+
+    def platform(self) -> str:
+        """Return the name of the platform that holds the array."""
+        return self.device.platform
+
     def copy_to_host_async(self) -> None:
         """Start moving the value to the host."""
         self.require_alive()
@@ -321,30 +332,41 @@ class ConcreteArray(Array):
     # -- Python and NumPy values ---------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if dtypes.issubdtype(self.aval.dtype, dtypes.extended):
+        return np.array(self._numbers(), dtype=dtype, copy=copy)
+
+    def _numbers(self) -> np.ndarray:
+        """Return the elements as NumPy sees them; keys are no numbers."""
+        if _is_key_array(self):
             raise TypeError(
-                f"JAX array with PRNGKey dtype cannot be converted to a NumPy array: "
-                f"{self.aval.str_short()}. Use jax.random.key_data(arr) to see its words."
+                "JAX array with PRNGKey dtype cannot be converted to a NumPy array: "
+                f"{self.aval.str_short()}. Use jax.random.key_data(arr) if you wish to extract "
+                "the underlying integer array."
             )
-        return np.array(self.value, dtype=dtype, copy=copy)
+        return self.value
 
     def item(self, *args: int) -> Any:
         """Return one element as a Python scalar."""
-        return self.value.item(*args)
+        return self._numbers().item(*args)
 
     def tolist(self) -> Any:
         """Return nested lists of Python scalars."""
-        return self.value.tolist()
+        return self._numbers().tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
         """Return the raw bytes of the elements."""
         return self.value.tobytes(order)
 
+    def __bytes__(self) -> bytes:
+        return self.value.tobytes()
+
     def __bool__(self) -> bool:
         if self.aval.size == 1:
-            return bool(self.value)
+            return bool(self._numbers())
         if self.aval.size == 0:
-            raise ValueError("The truth value of an empty array is ambiguous. Use a.size > 0.")
+            raise ValueError(
+                "The truth value of an empty array is ambiguous. Use `array.size > 0` to check "
+                "that an array is not empty."
+            )
         raise ValueError(
             "The truth value of an array with more than one element is ambiguous. "
             "Use a.any() or a.all()"
@@ -354,7 +376,7 @@ class ConcreteArray(Array):
         if self.aval.ndim:
             raise TypeError("Only scalar arrays can be converted to Python scalars; got "
                             f"arr.ndim={self.aval.ndim}")  # fmt: skip
-        return self.value
+        return self._numbers()
 
     def __int__(self) -> int:
         return int(self._scalar())
@@ -404,9 +426,9 @@ class ConcreteArray(Array):
         return repr(self) if _is_key_array(self) else str(self.value)
 
     def __format__(self, spec: str) -> str:
-        if self.aval.ndim == 0 and not _is_key_array(self):
-            return format(self.value[()], spec)
-        return format(str(self), spec)
+        if _is_key_array(self):
+            return format(str(self), spec)
+        return format(self.value if self.aval.ndim else self.value[()], spec)
 
 
 def _rows(value: np.ndarray) -> Iterator[np.ndarray]:
@@ -430,9 +452,9 @@ def _array_repr(x: ConcreteArray) -> str:
     if x.size == 0:
         return f"{prefix}[], shape={x.shape}, {suffix}"
     text = np.array2string(x.value, prefix=prefix, suffix=",", separator=", ", max_line_width=width)
-    last_line = len(text) - (text.rfind("\n") + 1) + (len(prefix) if "\n" not in text else 0)
-    wraps = last_line + len(suffix) + 2 > width
-    separator = "\n" + " " * len(prefix) if wraps else " "
+    last_line = len(text) - text.rfind("\n") + 1
+    # JAX widens the gap, without a new line, where the dtype would not fit on the last line.
+    separator = " " * len(prefix) if last_line + len(suffix) + 1 > width else " "
     return f"{prefix}{text},{separator}{suffix}"
 
 

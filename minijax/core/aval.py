@@ -191,7 +191,7 @@ _scalar_cache: dict[tuple[type, Any], ShapedArray] = {}
 def _scalar_avals(kind: type, dtype: Any) -> ShapedArray:
     found = _scalar_cache.get((kind, dtype))
     if found is None:
-        found = _scalar_cache[kind, dtype] = ShapedArray((), dtype, weak_type=True)
+        found = _scalar_cache[kind, dtype] = ShapedArray((), dtype, weak_type=kind is not bool)
     return found
 
 
@@ -224,6 +224,8 @@ def typeof(x: Any) -> ShapedArray:
     if isinstance(x, (np.ndarray, np.generic)):
         if x.dtype == dtypes.float0:
             return ShapedArray(x.shape, dtypes.float0)
+        if x.dtype not in dtypes.ARRAY_DTYPES:
+            raise TypeError(f"Value {x!r} with dtype {x.dtype} is not a valid JAX array type")
         return ShapedArray(x.shape, dtypes.canonicalize_dtype(x.dtype))
     if isinstance(x, (bool, int, float, complex)):
         return _scalar_aval(x)

@@ -119,7 +119,8 @@ class Sample:
     """One application of a primitive for the rule checker.
 
     ``fun`` applies the primitive to arrays; for first-order primitives it is ``bind`` with
-    ``params``. ``dtypes`` are those the sample is instantiated with.
+    ``params``. ``dtypes`` are those the sample is instantiated with. ``moving`` are the positions of
+    the operands that derivatives are taken along; None means all.
     """
 
     args: tuple[Arg | np.ndarray, ...]
@@ -127,6 +128,7 @@ class Sample:
     params: dict[str, Any] = field(default_factory=dict)
     fun: Callable[..., Any] | None = None
     smooth: bool = True  # False: the derivative is a convention that differences do not show
+    moving: tuple[int, ...] | None = None
 
 
 class Primitive:
@@ -157,7 +159,7 @@ class Primitive:
         self.named_axes: Rule = _no_named_axes
         self.effects: Rule = _no_effects
         self.evaluate: Rule | None = None  # how the bottom trace runs it, if not by reference
-        self.stage: Rule | None = None  # params in jaxprs, where they differ from those of bind
+        self.stage: Rule | None = None  # further operands, and params, where a jaxpr is written
         self.dce: Rule | None = None  # what is left of an equation, some results being unused
         self.print_rule: Rule | None = None
         self.hidden_params: dict[str, Any] = {}
@@ -318,10 +320,11 @@ class Primitive:
         *args: Arg | np.ndarray,
         _dtypes: tuple[str, ...] = FLOATS,
         _smooth: bool = True,
+        _moving: tuple[int, ...] | None = None,
         **params: Any,
     ) -> None:
         """Add a sample application for the rule checker (see :class:`Sample`)."""
-        self.samples.append(Sample(args, _dtypes, params, None, _smooth))
+        self.samples.append(Sample(args, _dtypes, params, None, _smooth, _moving))
 
     def sample_call(
         self, fun: Callable[..., Any], *args: Arg | np.ndarray, _dtypes: tuple[str, ...] = FLOATS

@@ -79,13 +79,17 @@ class Tracer(Array):
         return bool(self._concrete(errors.TracerBoolConversionError))
 
     def __int__(self) -> int:
-        return int(self._concrete_number("int"))
+        concrete = self.concrete_value()
+        if concrete is None:
+            raise self._conversion_error("int")
+        return int(concrete)
 
     def __float__(self) -> float:
-        return float(self._concrete_number("float"))
+        # Refused even where the value is known, under eager grad: the derivative would be lost.
+        raise self._conversion_error("float")
 
     def __complex__(self) -> complex:
-        return complex(self._concrete_number("complex"))
+        raise self._conversion_error("complex")
 
     def __index__(self) -> int:
         return self._concrete(errors.TracerIntegerConversionError).__index__()
@@ -98,8 +102,54 @@ class Tracer(Array):
         return self._concrete(errors.ConcretizationTypeError).item(*args)
 
     def tolist(self) -> Any:
-        """Raise ConcretizationTypeError unless the value lies beneath in concrete form."""
-        return self._concrete(errors.ConcretizationTypeError).tolist()
+        """Raise ConcretizationTypeError."""
+        raise errors.ConcretizationTypeError(self, "The tolist() method was called.")
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """Raise ConcretizationTypeError."""
+        raise errors.ConcretizationTypeError(self, "The tobytes() method was called.")
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        raise errors.ConcretizationTypeError(self, "The __dlpack__() method was called.")
+
+    def __dlpack_device__(self) -> Any:
+        raise errors.ConcretizationTypeError(self, "The __dlpack_device__() method was called.")
+
+    def __reduce__(self) -> Any:
+        raise errors.ConcretizationTypeError(self, "The array was to be pickled.")
+
+    # What exists on a device exists only once there is data.
+
+    def devices(self) -> Any:
+        """Raise ConcretizationTypeError: where a traced value will live is not known."""
+        raise errors.ConcretizationTypeError(self, "The devices() method was called.")
+
+    def delete(self) -> None:
+        """Raise ConcretizationTypeError."""
+        raise errors.ConcretizationTypeError(self, "The delete() method was called.")
+
+    def is_deleted(self) -> bool:
+        """Raise ConcretizationTypeError."""
+        raise errors.ConcretizationTypeError(self, "The is_deleted() method was called.")
+
+    def unsafe_buffer_pointer(self) -> int:
+        """Raise ConcretizationTypeError."""
+        raise errors.ConcretizationTypeError(self, "The unsafe_buffer_pointer() method was called.")
+
+    @property
+    def block_until_ready(self) -> Any:
+        """Raise AttributeError: nothing is being computed yet."""
+        raise _unavailable("'block_until_ready' method", self)
+
+    @property
+    def copy_to_host_async(self) -> Any:
+        """Raise AttributeError: nothing is being computed yet."""
+        raise _unavailable("'copy_to_host_async' method", self)
+
+    @property
+    def device(self) -> Any:
+        """Raise ConcretizationTypeError: where a traced value will live is not known."""
+        raise errors.ConcretizationTypeError(self, "The device attribute was read.")
 
     def _concrete(self, error_class: Any) -> Any:
         """Return the concrete value beneath (as in eager ``grad``) or raise."""
@@ -112,16 +162,13 @@ class Tracer(Array):
         """Return the concrete value that this tracer wraps, or None if there is none."""
         return None
 
-    def _concrete_number(self, kind: str) -> Any:
-        def error(tracer: Tracer) -> Exception:
-            return errors.ConcretizationTypeError(
-                tracer,
-                f"The problem arose with the `{kind}` function. If trying to convert the data "
-                f"type of a value, try using `x.astype({kind})` or `jnp.array(x, {kind})` "
-                "instead.",
-            )
-
-        return self._concrete(error)
+    def _conversion_error(self, kind: str) -> Exception:
+        return errors.ConcretizationTypeError(
+            self,
+            f"The problem arose with the `{kind}` function. If trying to convert the data "
+            f"type of a value, try using `x.astype({kind})` or `jnp.array(x, {kind})` "
+            "instead.",
+        )
 
     def _require_scalar_for_bool(self) -> None:
         if self.aval.size > 1:
@@ -131,16 +178,32 @@ class Tracer(Array):
             )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}<{self.aval}>"
+        return f"{type(self).__name__}({described_type(self.aval)})"
 
     def __format__(self, spec: str) -> str:
-        return format(repr(self), spec)
+        if spec:  # how many digits, of what?
+            raise TypeError(
+                f"unsupported format string passed to {type(self).__name__}.__format__"
+                f"{errors.origin(self)}\nUse jax.debug.print to print the value when it is known."
+            )
+        return repr(self)
 
     def __copy__(self) -> Tracer:
         return self
 
     def __deepcopy__(self, memo: Any) -> Tracer:
         return self
+
+
+def _unavailable(what: str, tracer: Tracer) -> AttributeError:
+    return AttributeError(
+        f"The {what} is not available on {errors.describe(tracer)}.{errors.origin(tracer)}"
+    )
+
+
+def described_type(aval: Any) -> str:
+    """Name a type in the picture of a tracer: ``~float32[3]``, the mark for a weak dtype."""
+    return ("~" if getattr(aval, "weak_type", False) else "") + aval.str_short()
 
 
 _current: ContextVar[Trace | None] = ContextVar("minijax_current_trace", default=None)
@@ -192,7 +255,10 @@ def check_leaks(trace: Trace) -> None:
         if isinstance(tracer, Tracer) and tracer._trace is trace
     ]
     if leaked:
-        lines = "\n".join(f"  {t!r} made at {t.creation_line()}" for t in leaked)
+        lines = "\n".join(
+            f"  {t!r}" + (f" created at {t._creation}" if t._creation is not None else "")
+            for t in leaked
+        )
         raise Exception(
             f"Leaked trace {description}. Leaked tracer(s):\n{lines}\n"
             "A transformed function must return its results and keep no reference to them."
@@ -200,7 +266,15 @@ def check_leaks(trace: Trace) -> None:
 
 
 def leaked_tracer_error(tracer: Tracer) -> errors.UnexpectedTracerError:
-    """Describe a tracer that was used after its trace ended."""
+    """Describe a tracer that was used where its trace does not reach."""
+    if tracer._trace.is_live:
+        return errors.UnexpectedTracerError(
+            f"A function with a derivative rule of its own closes over a traced value of type "
+            f"{tracer.aval.str_short()}, used at {source_info.current()}. "
+            f"{tracer.origin_message()}\nThe rule says nothing about the "
+            "derivative with respect to values that are closed over: pass them as arguments."
+        )
+    made = f"was created at {tracer._creation}; it " if tracer._creation is not None else ""
     return errors.UnexpectedTracerError(
         "Encountered an unexpected tracer. A function transformed by JAX had a side effect, "
         f"allowing for a reference to an intermediate value with type {tracer.aval.str_short()} "
@@ -208,8 +282,7 @@ def leaked_tracer_error(tracer: Tracer) -> errors.UnexpectedTracerError:
         "JAX transformations require that functions explicitly return their outputs, and "
         "disallow saving intermediate values to global state.\n"
         f"The function being traced when the value leaked was {tracer._trace.describe()}.\n"
-        f"The leaked value was created at {tracer.creation_line()}; it was used at "
-        f"{source_info.current()}.\n"
+        f"The leaked value {made}was used at {source_info.current()}.\n"
         "To catch the leak earlier, try setting the environment variable JAX_CHECK_TRACER_LEAKS "
         "or using the `jax.checking_leaks` context manager."
     )

@@ -21,12 +21,13 @@ from minijax.config import config
 from minijax.core import dtypes
 from minijax.core.array import Array
 from minijax.core.aval import ShapedArray, is_array_like, typeof
+from minijax.core.backend import default_device
 from minijax.core.jaxpr import Jaxpr, Var
 from minijax.core.primitive import Primitive, Zero
 from minijax.core.trace import Tracer, axis_env
 from minijax.core.tree import PyTreeDef, tree_flatten, tree_unflatten
 from minijax.primitives.conversion import convert
-from minijax.transforms.dispatch import run_jaxpr
+from minijax.transforms.dispatch import run_jaxpr, to_array
 from minijax.transforms.flat import FlatFunction, debug_info, describe_function
 from minijax.transforms.staging import trace_closed, trace_to_jaxpr
 from minijax.util import merge_lists
@@ -71,8 +72,8 @@ def trace_body(
         What ``fun`` is made of: the user's function, or several, where ``fun`` itself is a
         wrapper made for this call. The traced body is remembered with it.
     """
-    source = fun if owner is None else owner
-    owners = source if type(source) is tuple else (source,)
+    source: Any = fun if owner is None else owner
+    owners: tuple = source if type(source) is tuple else (source,)
     key = (
         what, getattr(fun, "__qualname__", None), owners[1:], in_tree, tuple(avals),
         config.trace_key(), axis_env(),
@@ -136,9 +137,9 @@ def promote_weak_carry(
     return promoted
 
 
-def is_forwardable(x: Any) -> bool:
-    """Tell whether an operand can be handed out as a result as it is."""
-    return isinstance(x, Array)
+def handed_through(x: Any) -> Any:
+    """Return an operand as a result: NumPy values and Python scalars become arrays."""
+    return x if isinstance(x, Array) else to_array(x, typeof(x), default_device())
 
 
 # -- operations on jaxprs ----------------------------------------------------------------------

@@ -30,18 +30,17 @@ from minijax.core.primitive import (
     AxisInfo,
     Primitive,
     broadcast_in_dim_p,
+    full_of,
     is_undefined_primal,
     is_zero,
 )
 from minijax.core.trace import Tracer
 from minijax.core.tree import tree_unflatten
 from minijax.higher_order.bodies import (
-    is_forwardable,
+    handed_through,
     with_zeros,
 )
 from minijax.higher_order.branches import Branches, split_branches, trace_branches
-from minijax.transforms.batching import used_axes
-from minijax.transforms.transpose import transpose_jaxpr
 from minijax.primitives.arithmetic import mul
 from minijax.primitives.conversion import convert
 from minijax.primitives.elementwise import sin
@@ -50,12 +49,13 @@ from minijax.primitives.logic import eq, gt, ne, select_n
 from minijax.primitives.piecewise import clamp
 from minijax.primitives.reduce import reduce_sum
 from minijax.stablehlo.ir import Value, type_of_aval
-from minijax.transforms.batching import batch_jaxpr, place_batch_axis
+from minijax.transforms.batching import batch_jaxpr, place_batch_axis, used_axes
 from minijax.transforms.dce import dce_jaxpr
 from minijax.transforms.dispatch import run_jaxpr
 from minijax.transforms.evaluate import eval_jaxpr, interpret_jaxpr
 from minijax.transforms.jvp import jvp_jaxpr
 from minijax.transforms.lowering import LoweringContext
+from minijax.transforms.transpose import transpose_jaxpr
 from minijax.util import merge_lists, partition_list, select_where, split_list
 
 cond_p = Primitive("cond", multiple_results=True, memoize=False)
@@ -125,7 +125,7 @@ def cond(
         "cond", [false_fun, true_fun], operands, ["false_fun", "true_fun"], first=1
     )
     if typeof(pred).dtype != np.bool_:
-        pred = bool(pred) if _is_python_scalar(pred) else ne(pred, np.zeros((), typeof(pred).dtype))
+        pred = bool(pred) if _is_python_scalar(pred) else ne(pred, full_of(typeof(pred), 0))
     index = np.int32(pred) if _is_python_scalar(pred) else convert(pred, INT32)
     return _bind_branches(index, branches)
 
@@ -240,25 +240,23 @@ def _bind_branches(index: Any, branches: Branches) -> Any:
     """Apply the primitive; a result that is the same operand in all branches needs no choice."""
     jaxprs, operands = branches.jaxprs, branches.operands
     forwarded = [
-        _common_operand(column, jaxprs, operands)
+        _common_operand(column, jaxprs)
         for column in zip(*(jaxpr.outvars for jaxpr in jaxprs), strict=True)
     ]
     computed = [source is None for source in forwarded]
     trimmed = tuple(dce_jaxpr(jaxpr, computed, instantiate=True)[0] for jaxpr in jaxprs)
     outs = cond_p.bind(index, *operands, branches=trimmed)
-    passed = [operands[i] for i in forwarded if i is not None]
+    passed = [handed_through(operands[i]) for i in forwarded if i is not None]
     return tree_unflatten(branches.out_tree, merge_lists(computed, passed, outs))
 
 
-def _common_operand(
-    atoms: tuple[Any, ...], jaxprs: Sequence[Jaxpr], operands: list[Any]
-) -> int | None:
+def _common_operand(atoms: tuple[Any, ...], jaxprs: Sequence[Jaxpr]) -> int | None:
     found = {
         jaxpr.invars.index(atom) if atom in jaxpr.invars else None
         for atom, jaxpr in zip(atoms, jaxprs, strict=True)
     }
     i = found.pop()
-    return i if not found and i is not None and is_forwardable(operands[i]) else None
+    return i if not found else None
 
 
 # -- type and value ------------------------------------------------------------------------------
@@ -459,7 +457,7 @@ cond_p.named_axes = lambda *, branches: tuple(
 
 
 def _sample_cond(x: Any, y: Any) -> Any:
-    positive = gt(reduce_sum(x, (0,)), np.zeros((), typeof(x).dtype))
+    positive = gt(reduce_sum(x, (0,)), np.zeros((), x.dtype))
     return cond(positive, lambda x, y: mul(sin(x), y), lambda x, y: mul(x, x), x, y)
 
 

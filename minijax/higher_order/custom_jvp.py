@@ -6,7 +6,8 @@ rule runs the user's rule in place of differentiating. So Python control flow on
 works in both, and derivatives of derivatives differentiate the rule itself.
 
 When a jaxpr is being written, Python functions cannot stand in it. The ``stage`` rule then replaces
-them by jaxprs: the function's is traced at once, the rule's when it is first needed.
+them by jaxprs: the function's is traced at once, the rule's when it is first needed. What the
+function closes over becomes leading operands, ``num_consts`` of them, which have no derivative.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
+from minijax.config import config
 from minijax.core import dtypes
 from minijax.core.aval import ShapedArray, typeof
 from minijax.core.jaxpr import Jaxpr
@@ -29,7 +32,7 @@ from minijax.core.primitive import (
     instantiate,
     is_zero,
 )
-from minijax.core.trace import set_current_trace
+from minijax.core.trace import Tracer, axis_env, leaked_tracer_error, set_current_trace
 from minijax.core.tree import (
     PyTreeDef,
     keystr,
@@ -38,13 +41,14 @@ from minijax.core.tree import (
     tree_map,
     tree_unflatten,
 )
+from minijax.errors import UnexpectedTracerError
 from minijax.primitives.arithmetic import mul
 from minijax.primitives.elementwise import cos, sin
 from minijax.transforms.batching import batch, batch_jaxpr, place_batch_axis
 from minijax.transforms.evaluate import eval_jaxpr, interpret_jaxpr
 from minijax.transforms.flat import FlatFunction, function_name
 from minijax.transforms.lowering import LoweringContext
-from minijax.transforms.staging import hoist_constants, trace_to_jaxpr
+from minijax.transforms.staging import trace_closed, trace_to_jaxpr
 
 custom_jvp_call_p = Primitive("custom_jvp_call", multiple_results=True, memoize=False)
 
@@ -67,7 +71,9 @@ class FlatRule:
         self.in_tree = in_tree
         self.primal = primal
         self.symbolic_zeros = symbolic_zeros
-        self.__name__ = "jvp"
+
+    def __repr__(self) -> str:
+        return function_name(self.rule)
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
         """Call the user's rule and check what it returns."""
@@ -94,8 +100,10 @@ class FlatRule:
                 f"tangent outputs with equal container (pytree) structures, but got {out_tree} "
                 f"and {tangent_tree} respectively."
             )
+        if self.primal.out_tree is None:  # the rule runs in place of the function
+            self.primal.out_tree = out_tree
         expected = self.primal.out_tree
-        if expected is not None and out_tree != expected:
+        if out_tree != expected:
             raise TypeError(
                 f"Custom JVP rule {name} for function {self.primal.what} must produce a pair "
                 "(list or tuple of length two) where the first element represents the primal "
@@ -156,15 +164,18 @@ class StagedRule:
     def __init__(self, rule: Callable[..., tuple[list, list]], avals: Sequence[Any]):
         self.rule = rule
         self.avals = list(avals)
-        self.traced: dict[tuple[bool, ...], tuple[Jaxpr, list[bool]]] = {}
-        self.__name__ = "jvp"
+        self.traced: dict[Any, tuple[Jaxpr, list[bool]]] = {}
+
+    def __repr__(self) -> str:
+        return repr(self.rule)
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
         """Run the traced rule under the current trace."""
         zeros = tuple(is_zero(t) for t in tangents)
-        if zeros not in self.traced:
-            self.traced[zeros] = self._trace(zeros)
-        jaxpr, nonzeros_out = self.traced[zeros]
+        key = zeros, config.trace_key(), axis_env()
+        if key not in self.traced:
+            self.traced[key] = self._trace(zeros)
+        jaxpr, nonzeros_out = self.traced[key]
         outs = eval_jaxpr(jaxpr, *primals, *(t for t in tangents if not is_zero(t)))
         count = len(nonzeros_out)
         moved = iter(outs[count:])
@@ -187,7 +198,11 @@ class StagedRule:
             nonzeros_out[:] = [not is_zero(t) for t in tangents_out]
             return [*outs, *(t for t in tangents_out if not is_zero(t))]
 
-        return trace_to_jaxpr(flat, [*self.avals, *tangent_avals]), nonzeros_out
+        jaxpr = trace_to_jaxpr(flat, [*self.avals, *tangent_avals])
+        for const in jaxpr.consts:
+            if isinstance(const, Tracer):  # would be kept beyond the life of its trace
+                raise leaked_tracer_error(const)
+        return jaxpr, nonzeros_out
 
 
 # -- rules: ``call`` is a Python function before staging, a jaxpr after ----------------------------
@@ -197,13 +212,20 @@ def _run(call: Any, *args: Any) -> list[Any]:
     return eval_jaxpr(call, *args) if isinstance(call, Jaxpr) else call(*args)
 
 
-def custom_jvp_call_stage(avals: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Replace the Python functions by jaxprs."""
+def custom_jvp_call_stage(
+    avals: Sequence[Any], params: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Replace the Python functions by jaxprs; returns what the function captured as well."""
     call = params["call_jaxpr"]
     if isinstance(call, Jaxpr):
-        return params
-    jaxpr = trace_to_jaxpr(call, avals)
-    return params | {"call_jaxpr": jaxpr, "jvp": StagedRule(params["jvp"], avals)}
+        return [], params
+    jaxpr, captured = trace_closed(call, avals)
+    staged = {
+        "call_jaxpr": jaxpr,
+        "jvp": StagedRule(params["jvp"], avals),
+        "num_consts": len(captured),
+    }
+    return captured, params | staged
 
 
 custom_jvp_call_p.stage = custom_jvp_call_stage
@@ -229,9 +251,16 @@ custom_jvp_call_p.evaluate = custom_jvp_call_evaluate
 
 @custom_jvp_call_p.jvp
 def custom_jvp_call_jvp(
-    primals: list, tangents: list, *, jvp: Callable[..., Any], **params: Any
+    primals: list, tangents: list, *, jvp: Callable[..., Any], num_consts: int, **params: Any
 ) -> tuple[list, list]:
-    return jvp(primals, tangents)
+    for x, t in zip(primals[:num_consts], tangents[:num_consts], strict=True):
+        if not is_zero(t):
+            raise UnexpectedTracerError(
+                f"The custom_jvp function {params['name']} closes over a value of type "
+                f"{typeof(x).str_short()} that is being differentiated. Its rule says nothing "
+                "about the derivative with respect to that value: pass it as an argument."
+            )
+    return jvp(primals[num_consts:], tangents[num_consts:])
 
 
 custom_jvp_call_p.no_transpose("the derivative is given by the rule, so the call is never linear")
@@ -239,62 +268,72 @@ custom_jvp_call_p.no_transpose("the derivative is given by the rule, so the call
 
 @custom_jvp_call_p.batch
 def custom_jvp_call_batch(
-    axis: AxisInfo, args: list, dims: list, *, call_jaxpr: Any, jvp: Any, **params: Any
+    axis: AxisInfo,
+    args: list,
+    dims: list,
+    *,
+    call_jaxpr: Any,
+    jvp: Any,
+    num_consts: int,
+    **params: Any,
 ) -> tuple[list, list]:
-    in_dims = list(dims)
+    call: Any
+    rule: Any
     if isinstance(call_jaxpr, Jaxpr):
-        closed, consts = hoist_constants(call_jaxpr)
-        batched = [False] * len(consts) + [d is not None for d in dims]
-        derived, _ = batch_jaxpr(closed, axis, batched, [True] * len(closed.outvars))
+        batched = [d is not None for d in dims]
+        call, _ = batch_jaxpr(call_jaxpr, axis, batched, [True] * len(call_jaxpr.outvars))
         args = [
             x if d is None else place_batch_axis(x, d, axis.size)
             for x, d in zip(args, dims, strict=True)
         ]
-        in_dims = [None if d is None else 0 for d in dims]
-        call: Any = functools.partial(eval_jaxpr, derived, *consts)
-        jaxpr = trace_to_jaxpr(call, [typeof(x) for x in args])
-        batched_rule = _batched_rule(axis, in_dims, jvp)
-        rule = StagedRule(batched_rule, [typeof(x) for x in args])
-        outs = custom_jvp_call_p.bind(*args, call_jaxpr=jaxpr, jvp=rule, **params)
-        return outs, [0] * len(outs)
+        in_dims = [None if d is None else 0 for d in dims[num_consts:]]
+        rule = StagedRule(BatchedRule(axis, in_dims, jvp), [typeof(x) for x in args[num_consts:]])
+    else:
 
-    def batched_call(*xs: Any) -> list[Any]:
-        outs, out_dims = batch(call_jaxpr, axis, xs, in_dims)
-        return [place_batch_axis(x, d, axis.size) for x, d in zip(outs, out_dims, strict=True)]
+        def call(*xs: Any) -> list[Any]:
+            outs, out_dims = batch(call_jaxpr, axis, xs, dims)
+            return [place_batch_axis(x, d, axis.size) for x, d in zip(outs, out_dims, strict=True)]
 
-    outs = custom_jvp_call_p.bind(
-        *args, call_jaxpr=batched_call, jvp=_batched_rule(axis, in_dims, jvp), **params
-    )
+        rule = BatchedRule(axis, dims, jvp)
+    outs = custom_jvp_call_p.bind(*args, call_jaxpr=call, jvp=rule, num_consts=num_consts, **params)
     return outs, [0] * len(outs)
 
 
-def _batched_rule(axis: AxisInfo, in_dims: list, rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the derivative rule for all examples at once."""
+class BatchedRule:
+    """A derivative rule for all examples at once."""
 
-    def batched(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+    def __init__(self, axis: AxisInfo, in_dims: Sequence[int | None], rule: Callable[..., Any]):
+        self.axis = axis
+        self.in_dims = in_dims
+        self.rule = rule
+
+    def __repr__(self) -> str:
+        return repr(self.rule)
+
+    def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+        """Run the rule for one example under the batching trace."""
+        axis, in_dims = self.axis, self.in_dims
         moving = [t for t in tangents if not is_zero(t)]
         moving_dims = [d for t, d in zip(tangents, in_dims, strict=True) if not is_zero(t)]
         nonzeros_out: list[bool] = []
 
         def one_example(*xs: Any) -> list[Any]:
             rest = iter(xs[len(primals) :])
-            here = [Zero(_without(t.aval, d)) if is_zero(t) else next(rest)
-                    for t, d in zip(tangents, in_dims, strict=True)]  # fmt: skip
-            outs, out_tangents = rule(xs[: len(primals)], here)
+            here = [
+                Zero(_without(t.aval, d)) if is_zero(t) else next(rest)
+                for t, d in zip(tangents, in_dims, strict=True)
+            ]
+            outs, out_tangents = self.rule(xs[: len(primals)], here)
             nonzeros_out[:] = [not is_zero(t) for t in out_tangents]
             return [*outs, *(t for t in out_tangents if not is_zero(t))]
 
-        values, value_dims = batch(one_example, axis, [*primals, *moving], [*in_dims, *moving_dims])
-        placed = [
-            place_batch_axis(x, d, axis.size) for x, d in zip(values, value_dims, strict=True)
-        ]
+        values, dims = batch(one_example, axis, [*primals, *moving], [*in_dims, *moving_dims])
+        placed = [place_batch_axis(x, d, axis.size) for x, d in zip(values, dims, strict=True)]
         outs, rest = placed[: len(nonzeros_out)], iter(placed[len(nonzeros_out) :])
         return outs, [
             next(rest) if bit else Zero(typeof(x).tangent())
             for x, bit in zip(outs, nonzeros_out, strict=True)
         ]
-
-    return batched
 
 
 def _without(aval: Any, dim: int | None) -> Any:
@@ -320,7 +359,7 @@ class custom_jvp:
     ----------
     fun : callable
         From pytrees of arrays to a pytree of arrays.
-    nondiff_argnums : sequence of int
+    nondiff_argnums, nondiff_argnames : sequence of int, sequence of str
         Arguments that are passed on as they are; the rule receives them first.
 
     Examples
@@ -343,13 +382,12 @@ class custom_jvp:
     ):
         functools.update_wrapper(self, fun)
         self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
-        self.nondiff_argnames = tuple(nondiff_argnames)
+        self.nondiff_argnums = _nondiff_positions(fun, nondiff_argnums, nondiff_argnames)
         self.jvp: Callable[..., Any] | None = None
         self.symbolic_zeros = False
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Give the rule ``jvp(primals, tangents) -> (primal_out, tangent_out)``."""
@@ -360,7 +398,7 @@ class custom_jvp:
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
         """Give one rule ``jvp(t, primal_out, *primals)`` for each argument; None is zero."""
         if self.nondiff_argnums:
-            raise TypeError("Can't use ``defjvps`` with ``nondiff_argnums``.")
+            raise TypeError("Can't use ``defjvps`` with ``nondiff_argnums``: use ``defjvp``.")
 
         def jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
             primal_out = self(*primals)
@@ -382,7 +420,7 @@ class custom_jvp:
                 f"{name}.defjvp(rule) first."
             )
         args = _positional(self.fun, args, kwargs)
-        static = {i: args[i] for i in self.nondiff_argnums}
+        static = {i: args[i] for i in sorted(n % len(args) for n in self.nondiff_argnums)}
         dynamic = tuple(x for i, x in enumerate(args) if i not in static)
         leaves, in_tree = tree_flatten(dynamic)
         rule = functools.partial(self.jvp, *static.values()) if static else self.jvp
@@ -394,16 +432,10 @@ class custom_jvp:
             call_jaxpr=flat,
             jvp=flat_rule,
             name=name,
+            num_consts=0,
             symbolic_zeros=self.symbolic_zeros,
         )
-        return tree_unflatten(_out_tree(flat, in_tree, leaves), outs)
-
-
-def _out_tree(flat: FlatFunction, in_tree: PyTreeDef, leaves: list) -> PyTreeDef:
-    """Return the structure of the result; where only the rule ran, trace the function for it."""
-    if flat.out_tree is None:
-        trace_to_jaxpr(flat, [typeof(x) for x in leaves])
-    return flat.out_tree
+        return tree_unflatten(flat.out_tree, outs)
 
 
 def _fix_arguments(
@@ -415,6 +447,15 @@ def _fix_arguments(
 
     functools.update_wrapper(fixed, fun)
     return fixed
+
+
+def _nondiff_positions(
+    fun: Callable[..., Any], numbers: Sequence[int], names: Sequence[str]
+) -> tuple[int, ...]:
+    if not names:
+        return tuple(numbers)
+    parameters = list(inspect.signature(fun).parameters)
+    return (*numbers, *(parameters.index(name) for name in names))
 
 
 def _positional(

@@ -26,7 +26,7 @@ from minijax.core.aval import typeof
 from minijax.core.backend import Device, default_device, platform_devices
 from minijax.core.jaxpr import DebugInfo, Jaxpr
 from minijax.core.trace import Tracer, axis_env, in_eager_mode
-from minijax.core.tree import PyTreeDef, tree_flatten, tree_structure, treedef_is_leaf
+from minijax.core.tree import PyTreeDef, tree_flatten, tree_structure
 from minijax.higher_order import stages
 from minijax.higher_order.jit_arguments import ArgumentRules, argument_rules
 from minijax.higher_order.jit_primitive import jit_p
@@ -36,6 +36,7 @@ from minijax.transforms.evaluate import eval_jaxpr
 from minijax.transforms.flat import (
     FlatFunction,
     check_arguments,
+    check_callable,
     function_location,
     function_name,
 )
@@ -73,7 +74,8 @@ class TracedProgram:
         self.jaxpr = jaxpr
         self.out_tree = out_tree
         # Most functions of one result return it as it is, which needs no tree to be built.
-        self.assemble = itemgetter(0) if treedef_is_leaf(out_tree) else out_tree.unflatten
+        is_leaf = out_tree.num_nodes == out_tree.num_leaves == 1
+        self.assemble = itemgetter(0) if is_leaf else out_tree.unflatten
         self.name = name
         self.donated = donated
         self.options = options
@@ -308,8 +310,7 @@ def jit(
             keep_unused=keep_unused, device=device, backend=backend, inline=inline,
             compiler_options=compiler_options,
         )  # fmt: skip
-    if not callable(fun):
-        raise TypeError(f"Expected a callable value, got {fun}")
+    check_callable(fun)
     rules = argument_rules(fun, static_argnums, static_argnames, donate_argnums, donate_argnames)
     settings = tuple(sorted((k, str(v)) for k, v in (compiler_options or {}).items()))
     return JitFunction(fun, JitOptions(rules, keep_unused, inline, device, backend, settings))

@@ -42,9 +42,7 @@ class ArgumentRules:
             If a static value has no hash.
         """
         positions = _count_from_start(self.static_argnums, len(args))
-        statics = [
-            (i, _hashable(fun, i, args[i])) for i in sorted(positions) if 0 <= i < len(args)
-        ]
+        statics = [(i, _hashable(fun, i, args[i])) for i in sorted(positions) if 0 <= i < len(args)]
         statics += [
             (name, _hashable(fun, name, kwargs[name]))
             for name in self.static_argnames

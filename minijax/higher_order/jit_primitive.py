@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from minijax.core.aval import typeof
 from minijax.core.jaxpr import Eqn, Jaxpr
-from minijax.core.primitive import AxisInfo, Primitive, Zero, is_undefined_primal, is_zero
+from minijax.core.primitive import Arg, AxisInfo, Primitive, Zero, is_undefined_primal, is_zero
+from minijax.primitives.arithmetic import mul
+from minijax.primitives.elementwise import cos, sin
 from minijax.transforms.batching import batch_jaxpr, place_batch_axis, used_axes
 from minijax.transforms.dce import dce_jaxpr
 from minijax.transforms.dispatch import run_jaxpr
@@ -19,6 +22,7 @@ from minijax.transforms.evaluate import interpret_jaxpr
 from minijax.transforms.jvp import jvp_jaxpr
 from minijax.transforms.linearize import linearize_jaxpr
 from minijax.transforms.lowering import LoweringContext
+from minijax.transforms.staging import trace_to_jaxpr
 from minijax.transforms.transpose import transpose_jaxpr
 from minijax.util import merge_lists, partition_list, select_where
 
@@ -122,3 +126,12 @@ def jit_dce(used: list[bool], eqn: Eqn) -> tuple[list[bool], Eqn | None]:
 
 jit_p.dce = jit_dce
 jit_p.named_axes = lambda *, jaxpr, name: used_axes(jaxpr)
+
+
+def _sample_program(x: Any, y: Any) -> Any:
+    product = mul(sin(x), y)
+    jaxpr = trace_to_jaxpr(lambda a, b: [mul(a, b), cos(a)], [typeof(x), typeof(product)])
+    return jit_p.bind(x, product, jaxpr=jaxpr, name="sample")
+
+
+jit_p.sample_call(_sample_program, Arg((3,)), Arg((3,)))

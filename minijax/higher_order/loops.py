@@ -139,7 +139,8 @@ def _loop_of_unknown_length(
 ) -> Any:
     def counting_body(loop_carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         i, upper, value = loop_carry
-        one = 1 if typeof(i).weak_type else np.ones((), typeof(i).dtype)
+        aval = typeof(i)
+        one = convert(1, aval.dtype, aval.weak_type)
         return add(i, one), upper, body_fun(i, value)
 
     def counting_cond(loop_carry: tuple[Any, Any, Any]) -> Any:

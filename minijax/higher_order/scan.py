@@ -43,10 +43,10 @@ from minijax.higher_order.bodies import (
     depends_on,
     evaluate_compiled,
     flatten_operands,
+    handed_through,
     interleave,
     with_zeros,
 )
-from minijax.transforms.batching import used_axes
 from minijax.higher_order.scan_body import (
     checked_unroll,
     forwarding,
@@ -63,7 +63,7 @@ from minijax.higher_order.scan_lowering import lower_scan
 from minijax.primitives.arithmetic import add, mul
 from minijax.primitives.elementwise import sin
 from minijax.stablehlo.ir import Value
-from minijax.transforms.batching import batch_jaxpr, place_batch_axis
+from minijax.transforms.batching import batch_jaxpr, place_batch_axis, used_axes
 from minijax.transforms.dce import dce_jaxpr
 from minijax.transforms.evaluate import eval_jaxpr, interpret_jaxpr
 from minijax.transforms.jvp import jvp_jaxpr
@@ -157,15 +157,15 @@ def run_scan(
     if config.disable_jit:
         return scan_in_python(f, init, xs_leaves, xs_tree, length, reverse)
     body, leaves, ys_tree = trace_scan_body(f, leaves, init_tree, xs_leaves, xs_tree, owner)
-    plan, (consts, carry) = forwarding(body, leaves, xs_leaves)
+    plan, (consts, carry) = forwarding(body, leaves)
     outs = scan_p.bind(
         *consts, *carry, *xs_leaves, jaxpr=plan.jaxpr, length=length, reverse=reverse,
         unroll=unroll, num_consts=len(consts), num_carry=len(carry),
         _split_transpose=split_transpose,
     )  # fmt: skip
     computed = iter(outs)
-    final = [next(computed) if i is None else leaves[i] for i in plan.carry_source]
-    ys = [next(computed) if i is None else xs_leaves[i] for i in plan.ys_source]
+    final = [next(computed) if i is None else handed_through(leaves[i]) for i in plan.carry_source]
+    ys = [next(computed) if i is None else handed_through(xs_leaves[i]) for i in plan.ys_source]
     return tree_unflatten(init_tree, final), tree_unflatten(ys_tree, ys)
 
 

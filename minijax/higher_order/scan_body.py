@@ -26,7 +26,6 @@ from minijax.core.tree import (
 from minijax.errors import ConcretizationTypeError
 from minijax.higher_order.bodies import (
     Body,
-    is_forwardable,
     promote_weak_carry,
     rearranged,
     trace_body,
@@ -130,9 +129,7 @@ class Forwarding:
     ys_source: list[int | None]
 
 
-def forwarding(
-    body: Body, leaves: list[Any], xs: list[Any]
-) -> tuple[Forwarding, tuple[list[Any], list[Any]]]:
+def forwarding(body: Body, leaves: list[Any]) -> tuple[Forwarding, tuple[list[Any], list[Any]]]:
     """Take out of the loop what it only hands through; returns its consts and carry too.
 
     A carry that the body returns as it came is a constant; an output that is a slice of an input
@@ -142,13 +139,10 @@ def forwarding(
     num_consts, num_carry = len(body.consts), len(leaves)
     _, carry_in, xs_in = split_list(jaxpr.invars, [num_consts, num_carry])
     carry_out, ys_out = split_list(jaxpr.outvars, [num_carry])
-    fixed = [
-        var is atom and is_forwardable(x)
-        for var, atom, x in zip(carry_in, carry_out, leaves, strict=True)
-    ]
-    forwardable = {var: i for i, var in enumerate(xs_in) if is_forwardable(xs[i])}
+    fixed = [var is atom for var, atom in zip(carry_in, carry_out, strict=True)]
+    position = {var: i for i, var in enumerate(xs_in)}
     carry_source = [i if bit else None for i, bit in enumerate(fixed)]
-    ys_source = [forwardable.get(atom) for atom in ys_out]  # type: ignore[arg-type]
+    ys_source = [position.get(atom) for atom in ys_out]  # type: ignore[arg-type]
     moving, still = partition_list(fixed, range(num_carry))
     in_order = [
         *range(num_consts),

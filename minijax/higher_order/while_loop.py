@@ -35,20 +35,19 @@ from minijax.higher_order.bodies import (
     Body,
     evaluate_compiled,
     flatten_operands,
+    handed_through,
     interleave,
-    is_forwardable,
     promote_weak_carry,
     rearranged,
     trace_body,
     with_zeros,
 )
-from minijax.transforms.batching import used_axes
 from minijax.higher_order.mismatches import check_carry
 from minijax.primitives.arithmetic import add, mul
 from minijax.primitives.logic import lt, select_n
 from minijax.primitives.reduce import reduce_or
 from minijax.stablehlo.ir import Value
-from minijax.transforms.batching import batch_jaxpr, place_batch_axis
+from minijax.transforms.batching import batch_jaxpr, place_batch_axis, used_axes
 from minijax.transforms.dce import dce_jaxpr
 from minijax.transforms.evaluate import eval_jaxpr, interpret_jaxpr
 from minijax.transforms.jvp import jvp_jaxpr
@@ -133,7 +132,7 @@ def run_while(
         cond_jaxpr=jaxprs[0], cond_nconsts=len(condition.consts),
         body_jaxpr=jaxprs[1], body_nconsts=len(body.consts) + len(unchanging),
     )  # fmt: skip
-    return tree_unflatten(tree, merge_lists(fixed, outs, unchanging))
+    return tree_unflatten(tree, merge_lists(fixed, outs, list(map(handed_through, unchanging))))
 
 
 def _while_in_python(
@@ -160,11 +159,10 @@ def _without_fixed_carry(
     cond_consts, num_consts = len(condition.consts), len(body.consts)
     read = {x for eqn in cond_jaxpr.eqns for x in eqn.invars} | set(cond_jaxpr.outvars)
     fixed = [
-        before is after and is_forwardable(x) and in_cond not in read
-        for before, after, x, in_cond in zip(
+        before is after and in_cond not in read
+        for before, after, in_cond in zip(
             body_jaxpr.invars[num_consts:],
             body_jaxpr.outvars,
-            leaves,
             cond_jaxpr.invars[cond_consts:],
             strict=True,
         )

@@ -57,6 +57,12 @@ from minijax.primitives.arithmetic import (
     sub,
     sub_p,
 )
+from minijax.primitives.bessel import (
+    bessel_i0e,
+    bessel_i0e_p,
+    bessel_i1e,
+    bessel_i1e_p,
+)
 from minijax.primitives.broadcasting import (
     broadcast,
     broadcast_in_dim,
@@ -190,6 +196,8 @@ from minijax.primitives.gamma import (
     lgamma_p,
     polygamma,
     polygamma_p,
+    zeta,
+    zeta_p,
 )
 from minijax.primitives.gather import (
     gather,
@@ -205,6 +213,19 @@ from minijax.primitives.identity import (
     copy_p,
     stop_gradient,
     stop_gradient_p,
+)
+from minijax.primitives.incomplete_beta import (
+    betainc,
+    regularized_incomplete_beta_p,
+)
+from minijax.primitives.incomplete_gamma import (
+    igamma,
+    igamma_grad_a,
+    igamma_grad_a_p,
+    igamma_p,
+    igammac,
+    igammac_p,
+    random_gamma_grad,
 )
 from minijax.primitives.joining import (
     concatenate,
@@ -337,8 +358,35 @@ from minijax.primitives.two_argument import (
     pow,
     pow_p,
 )
+from minijax.primitives.words import (
+    eq_to_p,
+    le_to_p,
+    lt_to_p,
+    mulhi,
+    mulhi_p,
+)
 
 __all__ = [
+    "bessel_i0e",
+    "bessel_i0e_p",
+    "bessel_i1e",
+    "bessel_i1e_p",
+    "betainc",
+    "regularized_incomplete_beta_p",
+    "igamma",
+    "igamma_grad_a",
+    "igamma_grad_a_p",
+    "igamma_p",
+    "igammac",
+    "igammac_p",
+    "random_gamma_grad",
+    "eq_to_p",
+    "le_to_p",
+    "lt_to_p",
+    "mulhi",
+    "mulhi_p",
+    "zeta",
+    "zeta_p",
     "AccuracyMode",
     "DotAlgorithm",
     "DotAlgorithmPreset",

@@ -269,7 +269,9 @@ def sparse_plus(x: Any) -> Any:
     """Softplus made of a parabola: 0 up to -1, ``(x + 1)**2 / 4``, ``x`` from 1 on."""
     check_arraylike("sparse_plus", x)
     parabola = jnp.add(x, 1.0) ** 2 / 4
-    return jnp.where(jnp.less_equal(x, -1), 0.0, jnp.where(jnp.greater_equal(x, 1), x, parabola))
+    return jnp.where(
+        jnp.less_equal(x, -1.0), 0.0, jnp.where(jnp.greater_equal(x, 1.0), x, parabola)
+    )
 
 
 @staged_call

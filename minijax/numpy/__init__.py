@@ -23,6 +23,10 @@ from minijax.numpy.comparing import (
     isscalar,
     iterable,
 )
+from minijax.numpy.contraction import (
+    einsum,
+    einsum_path,
+)
 from minijax.numpy.convert import (
     array,
     asarray,
@@ -75,10 +79,6 @@ from minijax.numpy.division import (
     reciprocal,
     remainder,
 )
-from minijax.numpy.einsum import (
-    einsum,
-    einsum_path,
-)
 from minijax.numpy.elementwise import (
     angle,
     bitwise_count,
@@ -96,7 +96,7 @@ from minijax.numpy.elementwise import (
     rad2deg,
     radians,
 )
-from minijax.numpy.floating import (
+from minijax.numpy.floats import (
     around,
     ceil,
     copysign,
@@ -117,6 +117,20 @@ from minijax.numpy.floating import (
     spacing,
     trunc,
 )
+from minijax.numpy.index_tricks import (
+    c_,
+    index_exp,
+    ix_,
+    mask_indices,
+    mgrid,
+    ogrid,
+    r_,
+    s_,
+)
+from minijax.numpy.integers import (
+    gcd,
+    lcm,
+)
 from minijax.numpy.joining import (
     append,
     array_split,
@@ -133,6 +147,17 @@ from minijax.numpy.joining import (
     unstack,
     vsplit,
     vstack,
+)
+from minijax.numpy.logarithms import (
+    logaddexp,
+    logaddexp2,
+    sinc,
+)
+from minijax.numpy.mapping import (
+    apply_along_axis,
+    apply_over_axes,
+    piecewise,
+    vectorize,
 )
 from minijax.numpy.nan_reductions import (
     nanargmax,
@@ -246,7 +271,9 @@ from minijax.numpy.scalar_types import (
 )
 from minijax.numpy.searching import (
     argwhere,
+    compress,
     digitize,
+    extract,
     flatnonzero,
     interp,
     isin,
@@ -281,11 +308,22 @@ from minijax.numpy.shapes import (
     swapaxes,
     transpose,
 )
+from minijax.numpy.sorting import (
+    argsort,
+    lexsort,
+    sort,
+    sort_complex,
+)
+from minijax.numpy.statistics import (
+    bincount,
+    corrcoef,
+    cov,
+    histogram,
+    histogram_bin_edges,
+)
 from minijax.numpy.taking import (
     choose,
-    compress,
     delete,
-    extract,
     insert,
     take,
     take_along_axis,
@@ -401,6 +439,8 @@ __all__ = [
     "angle",
     "any",
     "append",
+    "apply_along_axis",
+    "apply_over_axes",
     "arange",
     "arccos",
     "arccosh",
@@ -411,6 +451,7 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
     "argwhere",
     "around",
     "array",
@@ -429,6 +470,7 @@ __all__ = [
     "atleast_3d",
     "average",
     "bfloat16",
+    "bincount",
     "bitwise_and",
     "bitwise_count",
     "bitwise_invert",
@@ -443,6 +485,7 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
+    "c_",
     "can_cast",
     "cbrt",
     "cdouble",
@@ -462,9 +505,11 @@ __all__ = [
     "conjugate",
     "copy",
     "copysign",
+    "corrcoef",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cross",
     "csingle",
     "cumprod",
@@ -539,6 +584,7 @@ __all__ = [
     "fromiter",
     "full",
     "full_like",
+    "gcd",
     "generic",
     "geomspace",
     "get_printoptions",
@@ -546,12 +592,15 @@ __all__ = [
     "greater",
     "greater_equal",
     "heaviside",
+    "histogram",
+    "histogram_bin_edges",
     "hsplit",
     "hstack",
     "hypot",
     "identity",
     "iinfo",
     "imag",
+    "index_exp",
     "indices",
     "inexact",
     "inf",
@@ -583,21 +632,27 @@ __all__ = [
     "isscalar",
     "issubdtype",
     "iterable",
+    "ix_",
     "kron",
+    "lcm",
     "ldexp",
     "left_shift",
     "less",
     "less_equal",
+    "lexsort",
     "linspace",
     "log",
     "log10",
     "log1p",
     "log2",
+    "logaddexp",
+    "logaddexp2",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
     "logspace",
+    "mask_indices",
     "matmul",
     "matrix_transpose",
     "matvec",
@@ -605,6 +660,7 @@ __all__ = [
     "maximum",
     "mean",
     "meshgrid",
+    "mgrid",
     "min",
     "minimum",
     "mod",
@@ -633,12 +689,14 @@ __all__ = [
     "not_equal",
     "number",
     "object_",
+    "ogrid",
     "ones",
     "ones_like",
     "outer",
     "pad",
     "permute_dims",
     "pi",
+    "piecewise",
     "polyval",
     "positive",
     "pow",
@@ -647,6 +705,7 @@ __all__ = [
     "prod",
     "promote_types",
     "ptp",
+    "r_",
     "rad2deg",
     "radians",
     "ravel",
@@ -664,6 +723,7 @@ __all__ = [
     "rollaxis",
     "rot90",
     "round",
+    "s_",
     "searchsorted",
     "select",
     "set_printoptions",
@@ -672,9 +732,12 @@ __all__ = [
     "signbit",
     "signedinteger",
     "sin",
+    "sinc",
     "single",
     "sinh",
     "size",
+    "sort",
+    "sort_complex",
     "spacing",
     "split",
     "sqrt",
@@ -719,6 +782,7 @@ __all__ = [
     "vdot",
     "vecdot",
     "vecmat",
+    "vectorize",
     "vsplit",
     "vstack",
     "where",

@@ -14,7 +14,7 @@ import numpy as np
 
 from minijax.core import dtypes
 from minijax.core.array import Array
-from minijax.numpy import floating
+from minijax.numpy import floats, searching
 from minijax.numpy import shapes as _shapes
 from minijax.numpy.convert import astype as _astype
 from minijax.numpy.convert import copy, view
@@ -42,7 +42,8 @@ from minijax.numpy.repeating import repeat
 from minijax.numpy.searching import nonzero, searchsorted
 from minijax.numpy.selection import clip
 from minijax.numpy.shapes import matrix_transpose, ravel, squeeze, swapaxes
-from minijax.numpy.taking import choose, compress, take
+from minijax.numpy.sorting import argsort, sort
+from minijax.numpy.taking import choose, take
 from minijax.numpy.triangles import diagonal, trace
 from minijax.numpy.ufuncs import (
     abs,
@@ -89,26 +90,37 @@ def transpose(x: Array, *args: Any) -> Any:
     return _shapes.transpose(x, axes)
 
 
+def compress(
+    x: Array,
+    condition: Any,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+    out: None = None,
+) -> Any:
+    """Return the slices of the array where a condition of one axis holds."""
+    return searching.compress(condition, x, axis, size=size, fill_value=fill_value, out=out)
+
+
 def flatten(x: Array, order: str = "C") -> Any:
     """Return the array seen as flat."""
     return ravel(x, order)
 
 
-def astype(
-    x: Array, dtype: Any, copy: bool = False, device: Any = None
-) -> Any:
+def astype(x: Array, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """Convert the array to another dtype."""
     return _astype(x, dtype, copy=copy, device=device)
 
 
 def round(x: Array, decimals: int | None = None, out: None = None) -> Any:
     """Round; Python's ``round(x)`` without a number of decimals gives integers."""
-    return floating.round(x, 0 if decimals is None else decimals, out)
+    return floats.round(x, 0 if decimals is None else decimals, out)
 
 
 def python_round(x: Array, decimals: int | None = None) -> Any:
     """Round as the built-in function: without a number of decimals to integers."""
-    rounded = floating.round(x, decimals or 0)
+    rounded = floats.round(x, decimals or 0)
     if decimals is not None or not dtypes.issubdtype(rounded.dtype, np.inexact):
         return rounded
     return convert(rounded, dtypes.default_int_dtype())
@@ -122,13 +134,13 @@ def array_namespace(api_version: str | None = None) -> Any:
 
 
 __all__ = [
-    "abs", "add", "all", "any", "argmax", "argmin", "array_namespace", "astype", "at",
+    "abs", "add", "all", "any", "argmax", "argmin", "argsort", "array_namespace", "astype", "at",
     "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "choose", "clip", "compress",
     "conjugate", "copy", "cumprod", "cumsum", "diagonal", "divmod", "dot", "equal", "flatten",
     "floor_divide", "getitem", "greater", "greater_equal", "imag", "left_shift", "less",
     "less_equal", "matmul", "matrix_transpose", "max", "mean", "min", "multiply", "negative",
     "nonzero", "not_equal", "positive", "power", "prod", "ptp", "python_round", "ravel", "real",
-    "remainder", "repeat", "reshape", "right_shift", "round", "searchsorted", "squeeze", "std",
-    "subtract", "sum", "swapaxes", "take", "trace", "transpose", "true_divide", "unstack", "var",
+    "remainder", "repeat", "reshape", "right_shift", "round", "searchsorted", "sort", "squeeze",
+    "std", "subtract", "sum", "swapaxes", "take", "trace", "transpose", "true_divide", "unstack", "var",
     "view",
 ]  # fmt: skip

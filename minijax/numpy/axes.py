@@ -6,6 +6,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from minijax.core.trace import Tracer
 from minijax.errors import ConcretizationTypeError
 from minijax.util import canonicalize_axis
@@ -24,7 +26,7 @@ def canonical_axes(axis: Any, ndim: int, name: str = "axis") -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     refuse_tracers(axis, name)
-    listed = tuple(axis) if not hasattr(axis, "__index__") else (axis,)
+    listed = (axis,) if np.ndim(axis) == 0 and hasattr(axis, "__index__") else tuple(axis)
     axes = tuple(canonicalize_axis(operator.index(a), ndim) for a in listed)
     if len(set(axes)) != len(axes):
         raise ValueError(f"duplicate value in 'axis': {listed}")

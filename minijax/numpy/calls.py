@@ -28,15 +28,19 @@ def is_staging() -> bool:
 
 
 def staged_call(
-    fun: Callable[..., Any] | None = None, *, static_argnames: Sequence[str] = ()
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnames: Sequence[str] = (),
+    name: str = "",
 ) -> Any:
     """Decorate a function so that a program calls it instead of containing it.
 
-    The name of the call is that of the function. Arguments named in ``static_argnames`` are
-    ordinary Python values.
+    The name of the call is that of the function, unless one is given. Arguments named in
+    ``static_argnames`` are ordinary Python values.
     """
     if fun is None:
-        return functools.partial(staged_call, static_argnames=static_argnames)
+        return functools.partial(staged_call, static_argnames=static_argnames, name=name)
+    fun.__name__ = name or fun.__name__
     direct, compiled = fun, jit(fun, static_argnames=tuple(static_argnames))
 
     @functools.wraps(direct)

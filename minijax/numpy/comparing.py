@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from minijax import lax
-from minijax.core.aval import typeof
+from minijax.core import dtypes
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.elementwise import isclose
-from minijax.numpy.promotion import promote_args, promote_dtypes
+from minijax.numpy.promotion import dtype_of, promote_args, promote_dtypes
 from minijax.numpy.reductions import all
 
 
@@ -79,7 +79,7 @@ def iscomplexobj(x: Any) -> bool:
     if x is None:
         return False
     try:
-        return typeof(x).dtype.kind == "c"
+        return dtypes.issubdtype(dtype_of(x), np.complexfloating)
     except TypeError:
         return np.iscomplexobj(x)
 

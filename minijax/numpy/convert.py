@@ -51,7 +51,7 @@ def array(
     dtype : dtype-like, optional
         By default that of ``object``; without ``jax_enable_x64`` 64-bit types are narrowed.
     copy : bool, optional
-        Copy even if ``object`` is an array already. False raises where a copy is needed.
+        Copy even if ``object`` is an array already. What is none is always copied.
     order : "K" or None
         There is only one.
     ndmin : int
@@ -91,11 +91,6 @@ def array(
         if copy and out is object:
             out = copy_operation(out)
     else:
-        if copy is False:
-            raise ValueError(
-                "jnp.asarray: cannot convert object of type "
-                f"{type(object)} to JAX Array on the host without a copy."
-            )
         out = _from_host(object, dtype)
     if ndmin > out.ndim:
         out = lax.expand_dims(out, range(ndmin - out.ndim))
@@ -280,9 +275,7 @@ def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0
     return from_numpy(np.frombuffer(buffer, np.dtype(dtype), count, offset))
 
 
-def astype(
-    x: Any, dtype: Any, /, *, copy: bool = False, device: Device | None = None
-) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Device | None = None) -> Any:
     """Convert an array to another dtype.
 
     Parameters

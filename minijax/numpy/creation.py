@@ -24,6 +24,7 @@ from minijax.numpy.promotion import (
     as_operand,
     check_arraylike,
     constant_like,
+    dtype_of,
     promote_dtypes,
     promote_dtypes_inexact,
 )
@@ -220,7 +221,7 @@ def full_like(
     if not typeof(value).shape:
         return _like("full_like", like, value, dtype, shape, device)
     target = canonical_shape(typeof(like).shape if shape is None else shape)
-    return place(broadcast_to(asarray(value, dtype or typeof(like).dtype), target), device)
+    return place(broadcast_to(asarray(value, dtype or dtype_of(like)), target), device)
 
 
 # -- ranges --------------------------------------------------------------------------------------
@@ -367,7 +368,7 @@ def _linspace(
     if intervals > 0:
         step = lax.div(lax.sub(stop, start), constant_like(start, intervals))
     else:
-        step = lax.full_like(start, np.nan)
+        step = lax.full((), np.nan, work)
     points = _points(start, stop, num, intervals, endpoint, bounds)
     if dtypes.issubdtype(result, np.integer) and not dtypes.issubdtype(work, np.integer):
         points = lax.floor(points)
@@ -492,9 +493,7 @@ def _log10(x: Any) -> Any:
 # -- grids ---------------------------------------------------------------------------------------
 
 
-def meshgrid(
-    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> list[Any]:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Any]:
     """Return the coordinates of the points of a grid.
 
     Parameters
@@ -587,7 +586,9 @@ def fromfunction(function: Any, shape: Any, *, dtype: Any = float, **kwargs: Any
            [1, 2]], dtype=int32)
     """
     grid = indices(canonical_shape(shape), dtype)
-    return function(*(lax.index_in_dim(grid, i, keepdims=False) for i in range(len(grid))), **kwargs)
+    return function(
+        *(lax.index_in_dim(grid, i, keepdims=False) for i in range(len(grid))), **kwargs
+    )
 
 
 def fromiter(iter: Any, dtype: Any, count: int = -1) -> Any:

@@ -38,7 +38,9 @@ def _accumulated(
         dtype = dtypes.check_and_canonicalize_user_dtype(dtype, name)
     if nan is not None:
         x = replace_nan(x, nan)
-    return operation(convert(x, dtype), axis)
+    if dtype != BOOL:
+        return operation(convert(x, dtype), axis)
+    return convert(operation(convert(x, dtypes.default_int_dtype()), axis), BOOL)
 
 
 @staged_call(static_argnames=("axis", "dtype"))

@@ -165,7 +165,9 @@ def _uneven(x: Any, distances: Any, rows: Any) -> tuple[Any, Any, Any]:
     weight_at = lax.div(lax.sub(after, before), lax.mul(before, after))
     weight_after = lax.div(before, lax.mul(after, total))
     inside = lax.add(
-        lax.add(lax.mul(weight_before, rows(0, length - 2)), lax.mul(weight_at, rows(1, length - 1))),
+        lax.add(
+            lax.mul(weight_before, rows(0, length - 2)), lax.mul(weight_at, rows(1, length - 1))
+        ),
         lax.mul(weight_after, rows(2, length)),
     )
     first = lax.div(lax.sub(rows(1, 2), rows(0, 1)), column(0, 1))

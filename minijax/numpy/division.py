@@ -14,7 +14,7 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
+from minijax.core.array import ConcreteArray
 from minijax.numpy.calls import staged_call
 from minijax.numpy.promotion import (
     as_operand,
@@ -22,6 +22,7 @@ from minijax.numpy.promotion import (
     check_arraylike,
     common_type,
     constant_like,
+    dtype_of,
     promote_args_inexact,
     promote_args_numeric,
     promote_dtypes_numeric,
@@ -31,7 +32,7 @@ from minijax.numpy.selection import pick
 
 
 def _is_integer(x: Any) -> bool:
-    return dtypes.issubdtype(typeof(x).dtype, np.integer)
+    return dtypes.issubdtype(dtype_of(x), np.integer)
 
 
 @staged_call
@@ -49,7 +50,7 @@ def floor_divide(x1: Any, x2: Any, /) -> Any:
     Array(-4, dtype=int32, weak_type=True)
     """
     x1, x2 = promote_args_numeric("floor_divide", x1, x2)
-    dtype = typeof(x1).dtype
+    dtype = dtype_of(x1)
     if dtypes.issubdtype(dtype, np.unsignedinteger):
         return lax.div(x1, x2)
     if dtypes.issubdtype(dtype, np.integer):
@@ -164,7 +165,7 @@ def power(x1: Any, x2: Any, /) -> Any:
     (Array(81, dtype=int32, weak_type=True), Array(0.5, dtype=float32, weak_type=True))
     """
     check_arraylike("power", x1, x2)
-    if isinstance(x2, (int, np.integer)):
+    if _is_known_integer(x2):
         (x1,) = promote_dtypes_numeric(as_operand(x1))
         return lax.integer_pow(x1, operator.index(x2))
     return _power(as_operand(x1), as_operand(x2))
@@ -173,10 +174,19 @@ def power(x1: Any, x2: Any, /) -> Any:
 pow = power
 
 
+def _is_known_integer(x: Any) -> bool:
+    """Tell whether an exponent is one integer whose value is known."""
+    if isinstance(x, ConcreteArray):
+        return x.ndim == 0 and _is_integer(x)
+    return isinstance(x, (int, np.integer))
+
+
 def _power(x1: Any, x2: Any) -> Any:
-    if _is_integer(x2) and dtypes.issubdtype(typeof(x1).dtype, np.inexact):
+    if _is_integer(x2) and dtypes.issubdtype(dtype_of(x1), np.inexact):
         x1 = cast(x1, *common_type((x1, x2)))
         return lax.pow(*promote_shapes("power", x1, x2))
+    if dtype_of(x2) == np.bool_:
+        x2 = cast(x2, dtypes.default_int_dtype())
     x1, x2 = promote_args_numeric("power", x1, x2)
     if _is_integer(x1):
         return _integer_power(x1, x2)
@@ -229,4 +239,5 @@ def reciprocal(x: Any, /) -> Any:
     >>> reciprocal(4)
     Array(0.25, dtype=float32, weak_type=True)
     """
-    return lax.integer_pow(*promote_args_inexact("reciprocal", x), -1)
+    (x,) = promote_args_inexact("reciprocal", x)
+    return lax.integer_pow(x, -1)

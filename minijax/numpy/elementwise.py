@@ -13,11 +13,11 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
 from minijax.numpy.calls import staged_call
 from minijax.numpy.promotion import (
     check_arraylike,
     constant_like,
+    dtype_of,
     promote_args,
     promote_args_inexact,
     promote_args_numeric,
@@ -27,7 +27,7 @@ from minijax.primitives.conversion import convert
 
 
 def _is_complex(x: Any) -> bool:
-    return dtypes.issubdtype(typeof(x).dtype, np.complexfloating)
+    return dtypes.issubdtype(dtype_of(x), np.complexfloating)
 
 
 # -- logarithms and angles in other units --------------------------------------------------------
@@ -152,8 +152,9 @@ def heaviside(x1: Any, x2: Any, /) -> Any:
     """
     x1, x2 = promote_args_inexact("heaviside", x1, x2)
     zero, one = constant_like(x1, 0), constant_like(x1, 1)
+    negative, positive = lax.lt(x1, zero), lax.gt(x1, zero)
     at_zero = pick(lax.ne(x1, x1), x1, x2)
-    return pick(lax.lt(x1, zero), zero, pick(lax.gt(x1, zero), one, at_zero))
+    return pick(negative, zero, pick(positive, one, at_zero))
 
 
 # -- extrema that ignore NaN -----------------------------------------------------------------------
@@ -185,7 +186,7 @@ def fmin(x1: Any, x2: Any) -> Any:
     return pick(lax.bitwise_or(lax.lt(x1, x2), lax.ne(x2, x2)), x1, x2)
 
 
-# -- bits --------------------------------------------------------------------------------------------
+# -- bits -----------------------------------------------------------------------------------------
 
 
 @staged_call
@@ -203,12 +204,12 @@ def bitwise_count(x: Any, /) -> Any:
     Array([0, 2, 1], dtype=uint8)
     """
     (x,) = promote_args_numeric("bitwise_count", x)
-    if not dtypes.issubdtype(typeof(x).dtype, np.unsignedinteger):
+    if not dtypes.issubdtype(dtype_of(x), np.unsignedinteger):
         x = lax.abs(x)
     return convert(lax.population_count(x), np.dtype("uint8"))
 
 
-# -- comparison of approximate values ----------------------------------------------------------------
+# -- comparison of approximate values -------------------------------------------------------------
 
 
 @staged_call(static_argnames=("equal_nan",))
@@ -230,12 +231,12 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     Array(True, dtype=bool)
     """
     a, b = promote_args("isclose", a, b)
-    dtype = typeof(a).dtype
+    dtype = dtype_of(a)
     if not dtypes.issubdtype(dtype, np.inexact):
         if dtype == np.bool_:
             return lax.eq(a, b)
         a, b = promote_args_inexact("isclose", a, b)
-    part = dtypes.canonicalize_dtype(dtypes.to_floating_dtype(typeof(a).dtype))
+    part = dtypes.canonicalize_dtype(dtypes.to_floating_dtype(dtype_of(a)))
     rtol, atol = (convert(x, part) for x in (rtol, atol))
     bound = lax.add(atol, lax.mul(rtol, lax.abs(b)))
     near = lax.bitwise_and(_finite(b), lax.le(lax.abs(lax.sub(a, b)), bound))

@@ -289,7 +289,7 @@ def _mask(word: Any, dim: int, shape: tuple[int, ...], position: int) -> list[An
     covered = shape[dim : dim + word.ndim]
     if isinstance(word, Tracer):
         raise NonConcreteBooleanIndexError(word)
-    if word.shape != covered:
+    if any(n not in (0, length) for n, length in zip(word.shape, covered, strict=True)):
         raise IndexError(
             "boolean index did not match shape of indexed array in index "
             f"{position}: got {word.shape}, expected {list(covered)}"
@@ -323,9 +323,6 @@ def count_from_front(values: Any, length: int, wrap: bool, dtype: np.dtype) -> A
         values = _fitting(values, dtype)
         return np.where(values < 0, values + dtype.type(length), values) if wrap else values
     unsigned = dtypes.issubdtype(values.dtype, np.unsignedinteger)
-    if unsigned and values.dtype.itemsize >= dtype.itemsize:
-        greatest = values.dtype.type(np.iinfo(dtype).max)
-        values = lax.min(values, greatest)
     values = lax.convert_element_type(values, dtype)
     if unsigned or not wrap:
         return values

@@ -37,6 +37,7 @@ from minijax.numpy.indexing import (
 from minijax.numpy.promotion import as_operand, cast, common_type
 from minijax.numpy.selection import broadcast_operand
 from minijax.numpy.ufuncs import true_divide
+from minijax.primitives.conversion import convert
 from minijax.primitives.reduce import reduce_max
 
 Combine = Callable[[Any, Any], Any]
@@ -220,7 +221,7 @@ def update_index(
     combine, scatter = _OPERATIONS[operation]
     y = as_operand(values) if is_array_like(values) else asarray(values)
     dtype = _dtype_of_update(x, y, combine)
-    y, wide = cast(y, dtype), cast(x, dtype, x.weak_type)
+    y, wide = convert(y, dtype), cast(x, dtype, x.weak_type)
     window = window_of(index, wrap) if index.is_basic else None
     if window is not None and window.is_contiguous:
         piece = _as_piece(_fit(y, window.shape), window)

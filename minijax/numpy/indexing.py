@@ -86,7 +86,7 @@ def _view(x: ConcreteArray, index: Index) -> ConcreteArray:
                 words.append(item.as_slice())
             case Table(None, values):
                 words.append(bool(values.size))
-            case Table(dim, values):
+            case Table(int(dim), values):
                 length = index.shape[dim]
                 values = count_from_front(values, length, True, dtype)
                 words.append(np.clip(values, 0, max(length - 1, 0)))
@@ -333,7 +333,7 @@ def entries_of(index: Index, wrap: bool) -> Entries:
                 if table.dim is not None:
                     values = table.value if type(table) is Scalar else table.values
                     values = count_from_front(values, index.shape[table.dim], wrap, dtype)
-                    place = len(batch) + len(block) - np.ndim(values)
+                    place = len(batch) + len(block) - _rank(values)
                     columns[table.dim] = values, place
             shape += block
             batch += block
@@ -391,11 +391,15 @@ def _join_columns(
         lax.broadcast_in_dim(
             values if isinstance(values, Array) else np.asarray(values, dtype),
             (*batch, 1),
-            tuple(range(place, place + np.ndim(values))),
+            tuple(range(place, place + _rank(values))),
         )
         for values, place in columns
     ]
     return joined[0] if len(joined) == 1 else lax.concatenate(joined, len(batch))
+
+
+def _rank(values: Any) -> int:
+    return 0 if isinstance(values, int) else values.ndim
 
 
 def _along(values: np.ndarray, place: int, batch: tuple[int, ...]) -> np.ndarray:

@@ -16,6 +16,7 @@ from minijax import lax
 from minijax.core import dtypes
 from minijax.core.array import Array
 from minijax.numpy.axes import canonical_axis, refuse_tracers
+from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.promotion import as_operand, check_arraylike, promote_dtypes
 from minijax.numpy.shapes import atleast_1d, atleast_2d, atleast_3d, operand, ravel
@@ -181,6 +182,7 @@ def column_stack(tup: Any) -> Any:
     return concatenate(columns, 1)
 
 
+@staged_call(static_argnames=("axis",))
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """Join two arrays.
 
@@ -326,6 +328,4 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """
     x = operand("unstack", x)
     axis = canonical_axis(axis, x.ndim)
-    return tuple(
-        lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])
-    )
+    return tuple(lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis]))

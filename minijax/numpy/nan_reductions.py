@@ -13,11 +13,10 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
 from minijax.numpy.axes import Axis
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
-from minijax.numpy.promotion import as_operand, check_arraylike, constant_like
+from minijax.numpy.promotion import as_operand, check_arraylike, constant_like, dtype_of
 from minijax.numpy.reductions import (
     MAX,
     MIN,
@@ -45,7 +44,7 @@ def _operand(name: str, a: Any) -> Any:
 
 
 def _can_be_nan(x: Any) -> bool:
-    return dtypes.issubdtype(typeof(x).dtype, np.inexact)
+    return dtypes.issubdtype(dtype_of(x), np.inexact)
 
 
 def replace_nan(x: Any, value: Any) -> Any:
@@ -64,7 +63,7 @@ def _without_nan(
     return pick(nothing, constant_like(out, np.nan), out)
 
 
-@staged_call(static_argnames=("axis", "dtype", "keepdims"))
+@staged_call(static_argnames=("axis", "dtype", "keepdims"), name="nansum")
 def _nansum(a: Any, initial: Any, where: Any, *, axis: Axis, dtype: Any, keepdims: bool) -> Any:
     return _without_nan(
         "nansum", SUM, sum, a, axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where
@@ -91,7 +90,7 @@ def nansum(
     return _nansum(a, initial, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
-@staged_call(static_argnames=("axis", "dtype", "keepdims"))
+@staged_call(static_argnames=("axis", "dtype", "keepdims"), name="nanprod")
 def _nanprod(a: Any, initial: Any, where: Any, *, axis: Axis, dtype: Any, keepdims: bool) -> Any:
     return _without_nan(
         "nanprod", PROD, prod, a, axis, dtype=dtype, keepdims=keepdims, initial=initial, where=where
@@ -112,9 +111,11 @@ def nanprod(
     return _nanprod(a, initial, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
-@staged_call(static_argnames=("axis", "keepdims"))
+@staged_call(static_argnames=("axis", "keepdims"), name="nanmax")
 def _nanmax(a: Any, initial: Any, where: Any, *, axis: Axis, keepdims: bool) -> Any:
-    return _without_nan("nanmax", MAX, max, a, axis, keepdims=keepdims, initial=initial, where=where)
+    return _without_nan(
+        "nanmax", MAX, max, a, axis, keepdims=keepdims, initial=initial, where=where
+    )
 
 
 def nanmax(
@@ -136,9 +137,11 @@ def nanmax(
     return _nanmax(a, initial, where, axis=static_axis(axis), keepdims=keepdims)
 
 
-@staged_call(static_argnames=("axis", "keepdims"))
+@staged_call(static_argnames=("axis", "keepdims"), name="nanmin")
 def _nanmin(a: Any, initial: Any, where: Any, *, axis: Axis, keepdims: bool) -> Any:
-    return _without_nan("nanmin", MIN, min, a, axis, keepdims=keepdims, initial=initial, where=where)
+    return _without_nan(
+        "nanmin", MIN, min, a, axis, keepdims=keepdims, initial=initial, where=where
+    )
 
 
 def nanmin(
@@ -168,7 +171,7 @@ def _same_shape(x: Any, where: Any) -> tuple[Any, Any]:
     )
 
 
-@staged_call(static_argnames=("axis", "dtype", "keepdims"))
+@staged_call(static_argnames=("axis", "dtype", "keepdims"), name="nanmean")
 def _nanmean(a: Any, where: Any, *, axis: Axis, dtype: Any, keepdims: bool) -> Any:
     x = _operand("nanmean", a)
     if dtype is None:
@@ -198,7 +201,7 @@ def nanmean(
     return _nanmean(a, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
-@staged_call(static_argnames=("axis", "dtype", "ddof", "keepdims"))
+@staged_call(static_argnames=("axis", "dtype", "ddof", "keepdims"), name="nanvar")
 def _nanvar(
     a: Any, where: Any, mean: Any, *, axis: Axis, dtype: Any, ddof: float, keepdims: bool
 ) -> Any:

@@ -18,7 +18,7 @@ from minijax.numpy.axes import refuse_tracers
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.creation import linspace
-from minijax.numpy.floating import round
+from minijax.numpy.floats import round
 from minijax.numpy.promotion import as_operand, check_arraylike
 from minijax.numpy.reductions import max, mean, min
 from minijax.numpy.shapes import broadcast_to, operand
@@ -91,9 +91,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return _pad_statistic(x, widths, mode, lengths)
     constant = kwargs.get("constant_values", 0)
     value = asarray(constant)
-    return _pad(
-        x, value, widths=widths, mode=mode, odd=kwargs.get("reflect_type", "even") == "odd"
-    )
+    return _pad(x, value, widths=widths, mode=mode, odd=kwargs.get("reflect_type", "even") == "odd")
 
 
 @staged_call(static_argnames=("widths", "mode", "odd"))
@@ -229,9 +227,7 @@ def _odd_continuation(
     period = 2 * length - 2 * offset
     rounds = np.floor_divide(positions, period)
     flipped = place >= length
-    first, last = (
-        lax.slice_in_dim(x, i, i + 1, axis=axis) for i in (0, length - 1)
-    )
+    first, last = (lax.slice_in_dim(x, i, i + 1, axis=axis) for i in (0, length - 1))
     span = lax.sub(last, first)
     shape = [1] * x.ndim
     shape[axis] = -1

@@ -19,7 +19,13 @@ from minijax.core.aval import typeof
 from minijax.numpy.axes import canonical_axis
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
-from minijax.numpy.promotion import as_operand, check_arraylike, common_type, promote_dtypes
+from minijax.numpy.promotion import (
+    as_operand,
+    check_arraylike,
+    common_type,
+    dtype_of,
+    promote_dtypes,
+)
 from minijax.numpy.shapes import broadcast_to, moveaxis, ravel
 from minijax.primitives.conversion import convert
 
@@ -38,7 +44,7 @@ def product(
             False,
         )
     out = lax.dot_general(a, b, numbers, precision, dtype)
-    return convert(out, typeof(out).dtype, weak_type)
+    return convert(out, dtype_of(out), weak_type)
 
 
 def _operands(name: str, a: Any, b: Any) -> tuple[Any, Any]:
@@ -145,9 +151,7 @@ def matmul(
         elif n_a == n_b:
             batch.append(i)
         else:
-            raise ValueError(
-                f"Incompatible shapes for matmul arguments: {a_shape} and {b_shape}"
-            )
+            raise ValueError(f"Incompatible shapes for matmul arguments: {a_shape} and {b_shape}")
     a = lax.squeeze(a, a_ones) if a_ones else a
     b = lax.squeeze(b, b_ones) if b_ones else b
     numbers = (
@@ -188,9 +192,11 @@ def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any =
     Array(1.+0.j, dtype=complex64)
     """
     a, b = _operands("vdot", a, b)
-    if typeof(a).dtype.kind == "c":
+    if dtype_of(a).kind == "c":
         a = lax.conj(a)
-    return dot(ravel(a), ravel(b), precision=precision, preferred_element_type=preferred_element_type)
+    return dot(
+        ravel(a), ravel(b), precision=precision, preferred_element_type=preferred_element_type
+    )
 
 
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
@@ -237,7 +243,7 @@ def outer(a: Any, b: Any, out: None = None) -> Any:
 
 
 def _multiply(a: Any, b: Any) -> Any:
-    return lax.bitwise_and(a, b) if typeof(a).dtype == np.bool_ else lax.mul(a, b)
+    return lax.bitwise_and(a, b) if dtype_of(a) == np.bool_ else lax.mul(a, b)
 
 
 def tensordot(

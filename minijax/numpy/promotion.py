@@ -25,6 +25,8 @@ from minijax.core.promotion import join
 from minijax.primitives.conversion import convert
 
 _VALUES = (HasAval, np.ndarray, np.generic, bool, int, float, complex)
+_BOOL = np.dtype(bool)
+_SAFE = 2**31  # below this nothing overflows in 32 bits
 _RANKS_URL = "https://docs.jax.dev/en/latest/rank_promotion_warning.html"
 
 
@@ -44,6 +46,11 @@ def check_arraylike(name: str, *args: Any) -> None:
             )
 
 
+def dtype_of(x: Any) -> Any:
+    """Return the dtype of an operand."""
+    return x.aval.dtype if isinstance(x, Array) else typeof(x).dtype
+
+
 def as_operand(x: Any) -> Any:
     """Return what stands for ``x`` in operations: itself, or what ``__jax_array__`` makes."""
     return x if isinstance(x, _VALUES) else x.__jax_array__()
@@ -51,11 +58,28 @@ def as_operand(x: Any) -> Any:
 
 def promote_args(name: str, *args: Any) -> Sequence[Any]:
     """Check operands and give them one dtype, and one rank unless they are scalars."""
-    if len(args) == 2 and isinstance(args[0], Array) and isinstance(args[1], Array):
-        if args[0].aval == args[1].aval:  # nearly always
-            return args
+    if len(args) == 2:
+        ready = _pair_of_one_type(*args)
+        if ready is not None:
+            return ready
     check_arraylike(name, *args)
     return promote_shapes(name, *promote_dtypes(*map(as_operand, args)))
+
+
+def _pair_of_one_type(x: Any, y: Any) -> tuple[Any, Any] | None:
+    """Return what most pairs need: nothing for two arrays of one type, a constant for a scalar."""
+    if isinstance(x, Array):
+        if isinstance(y, Array):
+            return (x, y) if x.aval == y.aval else None
+        if type(y) in dtypes.python_scalar_dtypes:
+            dtype, weak_type = common_type((x, y))
+            if dtype == x.aval.dtype and weak_type == x.aval.weak_type:
+                return x, cast(y, dtype, weak_type)
+    elif isinstance(y, Array) and type(x) in dtypes.python_scalar_dtypes:
+        dtype, weak_type = common_type((x, y))
+        if dtype == y.aval.dtype and weak_type == y.aval.weak_type:
+            return cast(x, dtype, weak_type), y
+    return None
 
 
 def promote_args_numeric(name: str, *args: Any) -> Sequence[Any]:
@@ -105,12 +129,9 @@ def _inexact(dtype: Any) -> np.dtype:
 def common_type(args: Sequence[Any]) -> tuple[Any, bool]:
     """Return the dtype of an operation on operands, and whether it is weak."""
     flags = snapshot()
-    types = []
-    for x in args:
-        aval = x.aval if isinstance(x, Array) else typeof(x)
-        types.append((aval.dtype, aval.weak_type and type(x) is not bool))
-    strict = flags.numpy_dtype_promotion == "strict"
-    return _joined(flags.enable_x64, strict, tuple(types))
+    avals = [x.aval if isinstance(x, Array) else typeof(x) for x in args]
+    types = tuple([(a.dtype, a.weak_type and a.dtype != _BOOL) for a in avals])
+    return _joined(flags.enable_x64, flags.numpy_dtype_promotion == "strict", types)
 
 
 @cache
@@ -138,7 +159,7 @@ def cast(x: Any, dtype: Any, weak_type: bool = False) -> Any:
         if weak_type and typeof(x) == ShapedArray((), dtype, True):
             return x
         value = scalar_constant(x, dtype)
-        return convert(value, dtype, True) if weak_type else value
+        return _weakly(value) if weak_type else value
     if not weak_type and typeof(x).dtype == dtype:
         return x
     return convert(x, dtype, weak_type)
@@ -146,19 +167,31 @@ def cast(x: Any, dtype: Any, weak_type: bool = False) -> Any:
 
 def scalar_constant(x: complex, dtype: np.dtype) -> np.ndarray:
     """Return a Python scalar as an ndarray without axes; integers wrap around."""
+    if not isinstance(x, complex) and _fits(x, dtype):
+        return np.asarray(x, dtype)
     if isinstance(x, int) and not isinstance(x, bool):
         return dtypes.coerce_to_array(x).astype(dtype)
     with np.errstate(all="ignore"):
         return np.asarray(x).astype(dtype)
 
 
+def _weakly(value: np.ndarray) -> Any:
+    """Return a scalar as a weakly typed one: a Python scalar if that has the same dtype."""
+    scalar = value.item()
+    return scalar if typeof(scalar).dtype == value.dtype else convert(value, value.dtype, True)
+
+
+def _fits(x: float, dtype: np.dtype) -> bool:
+    """Tell quickly that a number cannot overflow; most do not."""
+    return -_SAFE < x < _SAFE and dtype.itemsize >= 4 and (x >= 0 or dtype.kind != "u")
+
+
 def constant_like(x: Any, value: complex) -> Any:
     """Return a scalar of the dtype of ``x``, weak if ``x`` is: it changes no type in operations."""
     aval = typeof(x)
-    constant = np.asarray(value).astype(aval.dtype)
-    if not aval.weak_type:
-        return constant
-    return cast(constant.item(), aval.dtype, True)
+    dtype: Any = aval.dtype
+    constant = np.asarray(value).astype(dtype)
+    return _weakly(constant) if aval.weak_type else constant
 
 
 # -- shapes ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ result is never weakly typed.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from minijax.numpy.promotion import (
     as_operand,
     check_arraylike,
     constant_like,
+    dtype_of,
     promote_dtypes_inexact,
 )
 from minijax.numpy.selection import broadcast_operand, pick
@@ -56,6 +58,13 @@ MAX = Reduction("max", lax.reduce_max, lax.max, lowest, extremum=True)
 MIN = Reduction("min", lax.reduce_min, lax.min, highest, extremum=True)
 
 
+#: A sum in the dtype bool is a disjunction, a product a conjunction.
+_LOGICAL = {
+    "sum": (lax.reduce_or, lax.bitwise_or),
+    "prod": (lax.reduce_and, lax.bitwise_and),
+}
+
+
 def reduce_with(
     kind: Reduction,
     a: Any,
@@ -70,27 +79,40 @@ def reduce_with(
     """Apply a reduction with the arguments that all of them share."""
     refuse_out(kind.name, out)
     check_arraylike(kind.name, a)
-    if where is not None:
-        check_arraylike(kind.name, where)
+    check_mask(kind.name, where)
     x = as_operand(a)
     aval = typeof(x)
     axes = canonical_axes(axis, aval.ndim)
     result = _result_dtype(kind, aval.dtype, dtype, promote_integers)
-    work = accumulator_dtype(result) if kind.sums else result
+    work = accumulator_dtype(result) if kind.sums and dtype is None else result
     if kind.extremum and initial is None:
         _check_extremum(kind.name, aval.shape, axes, where)
     x = convert(x, work) if aval.dtype != work or aval.weak_type else asarray(x)
     if where is not None:
         x = pick(where, x, np.asarray(kind.start(work), work))
         axes = canonical_axes(axis, x.ndim)
-    reduced = kind.reduce(x, axes)
+    reduce, combine = kind.reduce, kind.combine
+    if kind.sums and work == BOOL:
+        reduce, combine = _LOGICAL[kind.name]
+    reduced = reduce(x, axes)
     if initial is not None:
         check_arraylike(kind.name, initial)
-        start = _initial(initial, work)
-        reduced = kind.combine(start, reduced)
+        reduced = combine(_initial(initial, work), reduced)
     if keepdims:
         reduced = put_back(reduced, axes)
     return convert(reduced, result)
+
+
+def check_mask(name: str, where: Any) -> None:
+    """Refuse a mask that is not of booleans."""
+    if where is None:
+        return
+    check_arraylike(name, where)
+    dtype = dtype_of(as_operand(where))
+    if dtype != BOOL:
+        raise ValueError(
+            f"jnp.{name}: where must be None or a boolean array; got where.dtype={dtype!r}."
+        )
 
 
 def refuse_out(name: str, out: Any) -> None:
@@ -125,9 +147,7 @@ def _initial(initial: Any, dtype: Any) -> Any:
     return convert(x, dtype)
 
 
-def _check_extremum(
-    name: str, shape: Sequence[int], axes: Sequence[int], where: Any
-) -> None:
+def _check_extremum(name: str, shape: Sequence[int], axes: Sequence[int], where: Any) -> None:
     if where is not None:
         raise ValueError(
             f"reduction operation {name} does not have an identity, so to use a where mask one "
@@ -301,8 +321,8 @@ def _truth(
     refuse_out(name, out)
     check_arraylike(name, a)
     x = convert(as_operand(a), BOOL)
+    check_mask(name, where)
     if where is not None:
-        check_arraylike(name, where)
         x = pick(where, x, np.asarray(start))
     axes = canonical_axes(axis, x.ndim)
     reduced = reduce(x, axes)
@@ -365,7 +385,7 @@ def count_nonzero(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """
     check_arraylike("count_nonzero", a)
     x = as_operand(a)
-    nonzero = lax.ne(x, np.zeros((), typeof(x).dtype))
+    nonzero = lax.ne(x, constant_like(x, 0))
     return sum(nonzero, axis, dtypes.default_int_dtype(), keepdims=keepdims)
 
 
@@ -410,11 +430,11 @@ def mean(
     refuse_out("mean", out)
     check_arraylike("mean", a)
     x = as_operand(a)
-    result, work = _mean_dtypes("mean", typeof(x).dtype, dtype)
+    result, work = _mean_dtypes("mean", dtype_of(x), dtype)
     if where is None:
         count: Any = _axis_count(typeof(x).shape, axis)
     else:
-        check_arraylike("mean", where)
+        check_mask("mean", where)
         count = counted(where, typeof(x).shape, axis, work, keepdims)
     total = sum(x, axis, work, keepdims=keepdims, where=where)
     if isinstance(count, int):
@@ -429,7 +449,7 @@ def _mean_dtypes(name: str, given: Any, dtype: Any) -> tuple[Any, Any]:
     else:
         result = dtypes.check_and_canonicalize_user_dtype(dtype, name)
     inexact = dtypes.canonicalize_dtype(dtypes.to_inexact_dtype(result))
-    return result, accumulator_dtype(inexact)
+    return result, accumulator_dtype(inexact) if dtype is None else inexact
 
 
 def _axis_count(shape: Sequence[int], axis: Axis) -> int:
@@ -496,7 +516,9 @@ def _aligned_weights(x: Any, w: Any, axis: Axis) -> Any:
         raise ValueError("Axis must be specified when shapes of a and weights differ.")
     axes = canonical_axes(axis, len(shape))
     if given != tuple(shape[a] for a in axes):
-        raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
     placed = tuple(shape[d] if d in axes else 1 for d in range(len(shape)))
     order = sorted(range(len(axes)), key=lambda i: axes[i])
     return lax.reshape(lax.transpose(w, order), placed)
@@ -516,7 +538,7 @@ def _var(
     dtype: Any,
     keepdims: bool,
 ) -> Any:
-    given = typeof(a).dtype
+    given = dtype_of(a)
     result, work = _var_dtypes(given, dtype)
     x = convert(a, work)
     if mean is None:
@@ -524,7 +546,7 @@ def _var(
     centered = lax.sub(x, convert(mean, work))
     if dtypes.issubdtype(work, np.complexfloating):
         squares = lax.real(lax.mul(centered, lax.conj(centered)))
-        work = typeof(squares).dtype
+        work = dtype_of(squares)
     else:
         squares = lax.square(centered)
     if where is None:
@@ -556,8 +578,8 @@ def _var_dtypes(given: Any, dtype: Any) -> tuple[Any, Any]:
             "this case. Please comment on https://github.com/jax-ml/jax/issues/2283 if this "
             "behavior is important to you."
         )
-    joint = dtypes.promote_types(given, result)
-    return result, accumulator_dtype(dtypes.canonicalize_dtype(dtypes.to_inexact_dtype(joint)))
+    inexact = dtypes.canonicalize_dtype(dtypes.to_inexact_dtype(result))
+    return result, accumulator_dtype(inexact)
 
 
 def var(
@@ -704,7 +726,7 @@ def _arg_extremum(
     if axis is None:
         reduced_axes, flat, position = tuple(range(ndim)), lax.reshape(x, (x.size,)), 0
     else:
-        position = axis.__index__()
+        position = operator.index(axis)
         if x.shape and not -ndim <= position < ndim:
             raise IndexError("tuple index out of range")
         (position,) = canonical_axes(position, ndim)

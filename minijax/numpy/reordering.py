@@ -115,8 +115,7 @@ def roll(a: Any, shift: Any, axis: int | Sequence[int] | None = None) -> Any:
     if axis is None:
         flat = lax.reshape(x, (x.size,))
         return lax.reshape(roll(flat, shift, 0), x.shape)
-    listed = (axis,) if hasattr(axis, "__index__") else tuple(axis)
-    axes = tuple(canonical_axes(i, x.ndim)[0] for i in listed)
+    axes = tuple(canonical_axes(i, x.ndim)[0] for i in np.atleast_1d(axis).tolist())
     if isinstance(shift, Tracer):
         return _roll_dynamic(x, shift, axes=axes)
     shifts = np.broadcast_to(np.asarray(shift), (len(axes),))

@@ -53,7 +53,7 @@ floating, complexfloating, flexible = np.floating, np.complexfloating, np.flexib
 character, object_ = np.character, np.object_
 
 
-def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """Tell whether values of one dtype can be cast to another by a rule of NumPy's.
 
     Examples
@@ -61,4 +61,5 @@ def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     >>> can_cast("int8", "int16"), can_cast("int16", "int8")
     (True, False)
     """
-    return np.can_cast(dtypes.dtype(from_, canonicalize=False), dtypes.dtype(to, canonicalize=False), casting)  # type: ignore[arg-type]
+    given, wanted = (dtypes.dtype(x, canonicalize=False) for x in (from_, to))
+    return np.can_cast(given, wanted, casting)

@@ -19,19 +19,21 @@ from minijax.core import dtypes
 from minijax.core.aval import typeof
 from minijax.core.trace import Tracer
 from minijax.errors import ConcretizationTypeError
+from minijax.numpy.axes import canonical_axis
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.cumulative import cumsum
-from minijax.numpy.division import divmod
+from minijax.numpy.division import divmod, remainder
 from minijax.numpy.promotion import (
     as_operand,
     check_arraylike,
     constant_like,
+    dtype_of,
     promote_dtypes,
     promote_dtypes_inexact,
 )
 from minijax.numpy.selection import pick
-from minijax.numpy.shapes import broadcast_to, operand
+from minijax.numpy.shapes import broadcast_to, operand, ravel
 from minijax.numpy.taking import take
 from minijax.numpy.ufuncs import as_bool
 from minijax.primitives.conversion import convert
@@ -76,9 +78,7 @@ def where(
     return pick(condition, x, y)
 
 
-def nonzero(
-    a: Any, *, size: int | None = None, fill_value: Any = None
-) -> tuple[Any, ...]:
+def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """Return the indices of elements that are not zero, one array for each axis.
 
     Parameters
@@ -164,6 +164,64 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     return lax.concatenate([lax.expand_dims(i, (1,)) for i in columns], 1)
 
 
+def compress(
+    condition: Any,
+    a: Any,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+    out: None = None,
+) -> Any:
+    """Return the slices of an array where a condition of one axis holds.
+
+    Parameters
+    ----------
+    condition : array_like of bool, shape (n,)
+        Must be known while tracing unless ``size`` is given.
+    a : array_like
+    axis : int, optional
+        By default the array is seen as flat.
+    size : int, optional
+        Length of the result along the axis.
+    fill_value : scalar
+        What fills up the result.
+    out : None
+        Not supported.
+
+    Examples
+    --------
+    >>> compress(asarray([True, False, True]), asarray([5, 6, 7]))
+    Array([5, 7], dtype=int32)
+    """
+    if out is not None:
+        raise NotImplementedError("The 'out' argument to jnp.compress is not supported.")
+    x, mask = operand("compress", a), operand("compress", condition)
+    if mask.ndim != 1:
+        raise ValueError("condition must be a 1D array")
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = canonical_axis(axis, x.ndim)
+    length = x.shape[axis]
+    mask = lax.slice_in_dim(mask, 0, min(length, mask.shape[0]))
+    rows = flatnonzero(mask, size=size, fill_value=length)
+    return take(x, rows, axis, mode="fill", fill_value=np.asarray(fill_value).item())
+
+
+def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
+    """Return the elements where a condition holds; see :func:`compress`.
+
+    Parameters
+    ----------
+    condition : array_like of bool
+    arr : array_like
+        Of the same size.
+    size : int, optional
+    fill_value : scalar
+    """
+    return compress(ravel(condition), ravel(arr), size=size, fill_value=fill_value)
+
+
 # -- sorted arrays -------------------------------------------------------------------------------
 
 
@@ -237,9 +295,7 @@ def _sorts_before(x: Any, y: Any, *, or_equal: bool) -> Any:
         return compare(x, y)
     if dtypes.issubdtype(x.dtype, np.complexfloating):
         tie = lax.eq(lax.real(x), lax.real(y))
-        return lax.select(
-            tie, compare(lax.imag(x), lax.imag(y)), lax.lt(lax.real(x), lax.real(y))
-        )
+        return lax.select(tie, compare(lax.imag(x), lax.imag(y)), lax.lt(lax.real(x), lax.real(y)))
     y_nan = lax.ne(y, y)
     if or_equal:
         return lax.bitwise_or(y_nan, compare(x, y))
@@ -313,10 +369,7 @@ def isin(
 
 @staged_call
 def _in1d(x: Any, tests: Any) -> Any:
-    shape = (x.shape[0], tests.shape[0])
-    equal = lax.eq(
-        lax.broadcast_in_dim(x, shape, (0,)), lax.broadcast_in_dim(tests, shape, (1,))
-    )
+    equal = lax.eq(lax.expand_dims(x, (1,)), lax.expand_dims(tests, (0,)))
     return lax.reduce_or(equal, (1,))
 
 
@@ -356,7 +409,7 @@ def interp(
     left, right : scalar or "extrapolate", optional
         The value beyond the first and last point; by default theirs.
     period : scalar, optional
-        Not supported.
+        The points repeat with this period, and need not be in order.
 
     Examples
     --------
@@ -364,18 +417,38 @@ def interp(
     Array(15., dtype=float32)
     """
     check_arraylike("interp", x, xp, fp)
-    if period is not None:
-        raise NotImplementedError("The 'period' argument to jnp.interp is not supported.")
     points, queries = (asarray(v) for v in promote_dtypes_inexact(as_operand(xp), as_operand(x)))
     (values,) = promote_dtypes_inexact(as_operand(fp))
     if len(points.shape) != 1 or points.shape != typeof(values).shape:
         raise ValueError("xp and fp must be one-dimensional arrays of equal size")
+    if period is not None:
+        queries, points, values = _one_period(queries, points, asarray(values), period)
+        left = right = None
     given = [None if isinstance(v, str) else v for v in (left, right)]
     words = [v if isinstance(v, str) else None for v in (left, right)]
     for word in words:
         if word not in (None, "extrapolate"):
             raise ValueError("the only valid string value of `left` and `right` is 'extrapolate'")
     return _interp(queries, points, asarray(values), *given, left=words[0], right=words[1])
+
+
+def _one_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+    """Take positions modulo a period, sort the points and repeat the last and the first."""
+    if np.ndim(period):
+        raise ValueError(f"period must be a scalar; got {period}")
+    if isinstance(period, (int, float)) and period == 0:
+        raise ValueError(f"period must be a non-zero value; got {period}")
+    length = lax.abs(convert(period, x.dtype))
+    x, xp = remainder(x, length), remainder(xp, length)
+    xp, fp = lax.sort((xp, fp), num_keys=1)
+
+    def ends(v: Any) -> tuple[Any, Any]:
+        return lax.slice_in_dim(v, -1, None), lax.slice_in_dim(v, 0, 1)
+
+    last, first = ends(xp)
+    xp = lax.concatenate([lax.sub(last, length), xp, lax.add(first, length)], 0)
+    last, first = ends(fp)
+    return x, xp, lax.concatenate([last, fp, first], 0)
 
 
 # -- flat positions ------------------------------------------------------------------------------
@@ -398,13 +471,15 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     check_arraylike("unravel_index", indices)
     lengths = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(map(int, shape))
     flat = as_operand(indices)
-    if not dtypes.issubdtype(typeof(flat).dtype, np.integer):
-        raise TypeError(f"only int indices permitted, got {typeof(flat).dtype.name}")
+    if not dtypes.issubdtype(dtype_of(flat), np.integer):
+        raise TypeError(f"only int indices permitted, got {dtype_of(flat).name}")
     total = math.prod(lengths)
     flat = asarray(flat)
     weak = flat.weak_type
     flat = lax.clamp(constant_like(flat, -total), flat, constant_like(flat, total - 1))
-    flat = pick(lax.lt(flat, constant_like(flat, 0)), lax.add(flat, constant_like(flat, total)), flat)
+    flat = pick(
+        lax.lt(flat, constant_like(flat, 0)), lax.add(flat, constant_like(flat, total)), flat
+    )
     out = []
     for length in reversed(lengths):
         flat, index = divmod(flat, constant_like(flat, length))

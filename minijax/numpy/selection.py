@@ -14,11 +14,13 @@ import numpy as np
 from minijax import lax
 from minijax.core import dtypes
 from minijax.core.aval import typeof
-from minijax.numpy.calls import staged_call
+from minijax.numpy.calls import is_staging, staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.promotion import (
     as_operand,
     check_arraylike,
+    constant_like,
+    dtype_of,
     promote_args,
     promote_dtypes,
     promote_shapes,
@@ -30,8 +32,8 @@ BOOL = np.dtype(bool)
 @staged_call
 def _where(condition: Any, x: Any, y: Any) -> Any:
     x, y = promote_dtypes(x, y)
-    if typeof(condition).dtype != BOOL:
-        condition = lax.ne(condition, np.zeros((), typeof(condition).dtype))
+    if dtype_of(condition) != BOOL:
+        condition = lax.ne(condition, constant_like(condition, 0))
     shape = lax.broadcast_shapes(*[typeof(each).shape for each in (condition, x, y)])
     if typeof(condition).shape:
         condition = broadcast_operand(condition, shape)
@@ -43,6 +45,8 @@ def broadcast_operand(x: Any, shape: tuple[int, ...]) -> Any:
     given = typeof(x).shape
     if given == shape:
         return x
+    if isinstance(x, np.ndarray) and not is_staging():
+        return np.broadcast_to(x, shape)
     return lax.broadcast_in_dim(x, shape, tuple(range(len(shape) - len(given), len(shape))))
 
 
@@ -74,7 +78,7 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None) -> Any:
     """
     given = [arr, *(x for x in (min, max) if x is not None)]
     check_arraylike("clip", *given)
-    if any(dtypes.issubdtype(typeof(as_operand(x)).dtype, np.complexfloating) for x in given):
+    if any(dtypes.issubdtype(dtype_of(as_operand(x)), np.complexfloating) for x in given):
         raise ValueError(
             "Clip received a complex value either through the input or the min/max keywords. "
             "Complex values have no ordering and cannot be clipped. Please convert to a real "
@@ -108,8 +112,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     """
     if len(condlist) != len(choicelist):
         raise ValueError(
-            "condlist must have length equal to choicelist "
-            f"({len(condlist)} vs {len(choicelist)})"
+            f"condlist must have length equal to choicelist ({len(condlist)} vs {len(choicelist)})"
         )
     if len(condlist) == 0:
         raise ValueError("condlist must be non-empty")
@@ -126,7 +129,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 
 def _as_condition(x: Any) -> Any:
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     return x if dtype == BOOL else lax.ne(x, np.zeros((), dtype))
 
 

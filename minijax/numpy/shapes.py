@@ -10,6 +10,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from minijax import lax
 from minijax.core.aval import typeof
 from minijax.numpy.axes import canonical_axes, canonical_axis, refuse_tracers
@@ -191,7 +193,9 @@ def matrix_transpose(x: Any, /) -> Any:
     """
     x = operand("matrix_transpose", x)
     if x.ndim < 2:
-        raise ValueError(f"x must be at least two-dimensional for matrix_transpose; got ndim={x.ndim}")
+        raise ValueError(
+            f"x must be at least two-dimensional for matrix_transpose; got ndim={x.ndim}"
+        )
     return lax.transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
@@ -221,7 +225,7 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def _listed(axes: Any) -> tuple[int, ...]:
-    return (operator.index(axes),) if hasattr(axes, "__index__") else tuple(axes)
+    return (operator.index(axes),) if np.ndim(axes) == 0 else tuple(axes)
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
@@ -234,8 +238,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """
     x = operand("swapaxes", a)
     order = list(range(x.ndim))
-    i, j = canonical_axis(axis1, x.ndim), canonical_axis(axis2, x.ndim)
-    order[i], order[j] = order[j], order[i]
+    order[axis1], order[axis2] = order[axis2], order[axis1]
     return lax.transpose(x, tuple(order))
 
 

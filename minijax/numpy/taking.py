@@ -14,12 +14,20 @@ import numpy as np
 from minijax import lax
 from minijax.core import dtypes
 from minijax.core.aval import typeof
+from minijax.core.trace import Tracer
+from minijax.errors import ConcretizationTypeError
 from minijax.numpy.axes import canonical_axis, refuse_tracers
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import asarray
 from minijax.numpy.division import remainder
 from minijax.numpy.joining import concatenate, stack
-from minijax.numpy.promotion import as_operand, check_arraylike, constant_like, promote_dtypes
+from minijax.numpy.promotion import (
+    as_operand,
+    check_arraylike,
+    constant_like,
+    dtype_of,
+    promote_dtypes,
+)
 from minijax.numpy.selection import pick
 from minijax.numpy.shapes import broadcast_to, operand, ravel
 from minijax.primitives.conversion import convert
@@ -27,12 +35,12 @@ from minijax.primitives.conversion import convert
 
 def is_integer(x: Any) -> bool:
     """Tell whether an operand is of integers."""
-    return dtypes.issubdtype(typeof(x).dtype, np.integer)
+    return dtypes.issubdtype(dtype_of(x), np.integer)
 
 
 def wrap_negative(indices: Any, length: int) -> Any:
     """Let negative indices count from the end of an axis."""
-    if dtypes.issubdtype(typeof(indices).dtype, np.unsignedinteger):
+    if dtypes.issubdtype(dtype_of(indices), np.unsignedinteger):
         return indices
     negative = lax.lt(indices, constant_like(indices, 0))
     return pick(negative, lax.add(indices, constant_like(indices, length)), indices)
@@ -102,9 +110,7 @@ def take(
     )  # fmt: skip
 
 
-@staged_call(
-    static_argnames=("axis", "mode", "unique_indices", "indices_are_sorted", "fill_value")
-)
+@staged_call(static_argnames=("axis", "mode", "unique_indices", "indices_are_sorted", "fill_value"))
 def _take(
     x: Any,
     indices: Any,
@@ -116,8 +122,11 @@ def _take(
     fill_value: Any,
 ) -> Any:
     length, rank = x.shape[axis], len(typeof(indices).shape)
-    if length == 0 and typeof(indices).size:
-        raise ValueError("Cannot take from an empty axis.")
+    if length == 0:
+        if typeof(indices).size:
+            raise ValueError("Cannot take from an empty axis.")
+        shape = (*x.shape[:axis], *typeof(indices).shape, *x.shape[axis + 1 :])
+        return lax.full(shape, 0, x.dtype)
     indices, gather_mode = normal_indices(indices, length, mode)
     table = lax.expand_dims(indices, (rank,))
     offsets = (*range(axis), *range(axis + rank, x.ndim - 1 + rank))
@@ -174,9 +183,7 @@ def take_along_axis(
     check_arraylike("take_along_axis", arr, indices)
     x, where = asarray(as_operand(arr)), asarray(as_operand(indices))
     if not is_integer(where):
-        raise TypeError(
-            f"take_along_axis indices must be of integer type, got {where.dtype.name}"
-        )
+        raise TypeError(f"take_along_axis indices must be of integer type, got {where.dtype.name}")
     if axis is None:
         if where.ndim != 1:
             raise ValueError(
@@ -241,7 +248,12 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     arrays = [asarray(x) for x in promote_dtypes(*map(as_operand, choices))]
     count = len(arrays)
     if mode == "raise":
-        refuse_tracers(index, "a of jax.numpy.choose with mode='raise'")
+        if isinstance(index, Tracer) and index.concrete_value() is None:
+            raise ConcretizationTypeError(
+                index,
+                "The error occurred because jnp.choose was jit-compiled with mode='raise'. Use "
+                "mode='wrap' or mode='clip' instead.",
+            )
         if bool(np.any((np.asarray(index) < 0) | (np.asarray(index) >= count))):
             raise ValueError("invalid entry in choice array")
     elif mode == "clip":
@@ -286,11 +298,11 @@ def delete(
     ----------
     arr : array_like
     obj : int, slice or array_like of int or bool
-        Which positions to leave out; must be known while tracing.
+        Which positions to leave out; must be known while tracing, except for one position.
     axis : int, optional
         By default the array is seen as flat.
     assume_unique_indices : bool
-        Accepted for compatibility.
+        A promise with which ``obj`` may be a traced array too.
 
     Examples
     --------
@@ -301,9 +313,26 @@ def delete(
     if axis is None:
         x, axis = ravel(x), 0
     axis = canonical_axis(axis, x.ndim)
+    if isinstance(obj, Tracer) and (assume_unique_indices or obj.ndim == 0):
+        return _delete_traced(x, lax.reshape(obj, (obj.size,)), axis)
     dropped = _positions(obj, x.shape[axis], "delete")
     kept = np.setdiff1d(np.arange(x.shape[axis]), dropped).astype(np.int32)
     return take(x, kept, axis, mode="promise_in_bounds")
+
+
+def _delete_traced(x: Any, obj: Any, axis: int) -> Any:
+    """Leave out distinct positions: each element comes from as many places further on as
+    positions before it are left out."""
+    length, count = x.shape[axis], obj.shape[0]
+    dropped = lax.sort(wrap_negative(convert(obj, np.dtype(np.int32)), length))
+    before = lax.sub(dropped, lax.iota(dropped.dtype, count))
+    place = lax.iota(dropped.dtype, length - count)
+    shape = (length - count, count)
+    passed = lax.le(
+        lax.broadcast_in_dim(before, shape, (1,)), lax.broadcast_in_dim(place, shape, (0,))
+    )
+    shift = lax.reduce_sum(convert(passed, dropped.dtype), (1,))
+    return take(x, lax.add(place, shift), axis, mode="promise_in_bounds")
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
@@ -329,11 +358,12 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         x, axis = ravel(x), 0
     axis = canonical_axis(axis, x.ndim)
     length = x.shape[axis]
+    if isinstance(obj, Tracer) and obj.ndim == 0:
+        return _insert_traced(x, obj, convert(v, x.dtype), axis)
     where = _positions(obj, length, "insert")
     v = convert(lax.broadcast_to_rank(v, x.ndim), x.dtype)
     if where.ndim == 0:
-        # A scalar position takes the first axis of the values as the one that is inserted.
-        v = lax.transpose(v, (*range(1, axis + 1), 0, *range(axis + 1, x.ndim)))
+        v = _first_axis_to(v, axis)
         where = np.full(v.shape[axis], where)
     count = where.size
     block = broadcast_to(v, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
@@ -348,67 +378,24 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     return take(concatenate([x, block], axis), source, axis, mode="promise_in_bounds")
 
 
-def compress(
-    condition: Any,
-    a: Any,
-    axis: int | None = None,
-    *,
-    size: int | None = None,
-    fill_value: Any = 0,
-    out: None = None,
-) -> Any:
-    """Return the slices of an array where a condition of one axis holds.
-
-    Parameters
-    ----------
-    condition : array_like of bool, shape (n,)
-        Must be known while tracing unless ``size`` is given.
-    a : array_like
-    axis : int, optional
-        By default the array is seen as flat.
-    size : int, optional
-        Length of the result along the axis.
-    fill_value : scalar
-        What fills up the result.
-    out : None
-        Not supported.
-
-    Examples
-    --------
-    >>> compress(asarray([True, False, True]), asarray([5, 6, 7]))
-    Array([5, 7], dtype=int32)
-    """
-    if out is not None:
-        raise NotImplementedError("The 'out' argument to jnp.compress is not supported.")
-    x, mask = operand("compress", a), operand("compress", condition)
-    if mask.ndim != 1:
-        raise ValueError("condition must be a 1D array")
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = canonical_axis(axis, x.ndim)
-    refuse_tracers(mask, "condition of jax.numpy.compress")
-    rows = np.flatnonzero(np.asarray(mask)).astype(np.int32)
-    if rows.size and rows[-1] >= x.shape[axis]:
-        raise ValueError("condition contains entries that are out of bounds")
-    if size is None:
-        return take(x, rows, axis, mode="promise_in_bounds")
-    rows = np.concatenate([rows, np.full(max(0, size - rows.size), x.shape[axis], np.int32)])[:size]
-    return take(x, rows, axis, mode="fill", fill_value=_python_scalar(fill_value))
+def _first_axis_to(values: Any, axis: int) -> Any:
+    """Move the first axis: with a single position that is the one to be inserted."""
+    order = (*range(1, axis + 1), 0, *range(axis + 1, values.ndim))
+    return lax.transpose(values, order)
 
 
-def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
-    """Return the elements where a condition holds; see :func:`compress`.
-
-    Parameters
-    ----------
-    condition : array_like of bool
-    arr : array_like
-        Of the same size.
-    size : int, optional
-    fill_value : scalar
-    """
-    return compress(ravel(condition), ravel(arr), size=size, fill_value=fill_value)
-
-
-def _python_scalar(x: Any) -> Any:
-    return np.asarray(x).item()
+def _insert_traced(x: Any, obj: Any, values: Any, axis: int) -> Any:
+    values = _first_axis_to(lax.broadcast_to_rank(values, x.ndim), axis)
+    length, count = x.shape[axis], values.shape[axis]
+    values = broadcast_to(values, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+    start = wrap_negative(convert(obj, np.dtype(np.int32)), length)
+    place = lax.iota(start.dtype, length + count)
+    offset = lax.sub(place, broadcast_to(start, place.shape))
+    inside = lax.bitwise_and(
+        lax.ge(offset, constant_like(offset, 0)), lax.lt(offset, constant_like(offset, count))
+    )
+    outside = pick(
+        lax.lt(offset, constant_like(offset, 0)), place, lax.sub(place, constant_like(place, count))
+    )
+    source = pick(inside, lax.add(offset, constant_like(offset, length)), outside)
+    return take(concatenate([x, values], axis), source, axis, mode="promise_in_bounds")

@@ -18,7 +18,12 @@ from minijax.numpy.axes import canonical_axis, refuse_tracers
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import as_arrays, asarray, place
 from minijax.numpy.division import power
-from minijax.numpy.promotion import as_operand, check_arraylike, constant_like
+from minijax.numpy.promotion import (
+    as_operand,
+    check_arraylike,
+    constant_like,
+    promote_dtypes_numeric,
+)
 from minijax.numpy.reductions import refuse_out, sum, widened
 from minijax.numpy.selection import pick
 from minijax.numpy.shapes import moveaxis, operand
@@ -32,9 +37,14 @@ INT = np.dtype(np.int32)
 def _row_column(rows: int, columns: int, k: Any) -> tuple[Any, Any]:
     """Return row indices shifted by ``k`` and column indices of a matrix."""
     shape = (rows, columns)
-    row = lax.broadcasted_iota(INT, shape, 0)
-    shift = convert(k, INT) if isinstance(k, Array) else np.asarray(k, INT)
-    return lax.add(row, shift), lax.broadcasted_iota(INT, shape, 1)
+    row, column = (lax.broadcasted_iota(INT, shape, axis) for axis in (0, 1))
+    shift = convert(k, INT) if isinstance(k, Array) else _within(k, rows + columns)
+    return lax.add(row, shift), column
+
+
+def _within(k: int, limit: int) -> np.ndarray:
+    """Return a diagonal as an index; those far outside of the matrix are all alike."""
+    return np.asarray(max(-limit, min(k, limit)), INT)
 
 
 def eye(
@@ -88,7 +98,8 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 
 
 def _lower_mask(rows: int, columns: int, k: Any) -> Any:
-    return lax.ge(*_row_column(rows, columns, k))
+    row = lax.add(lax.broadcasted_iota(INT, (rows, columns), 0), _within(k, rows + columns))
+    return lax.ge(row, lax.broadcasted_iota(INT, (rows, columns), 1))
 
 
 @staged_call(static_argnames=("k",))
@@ -307,9 +318,7 @@ def diag_indices(n: int, ndim: int = 2) -> tuple[Any, ...]:
     """
     if n < 0 or ndim < 0:
         negative, value = ("n", n) if n < 0 else ("ndim", ndim)
-        raise ValueError(
-            f"{negative} argument to diag_indices must be nonnegative, got {value}"
-        )
+        raise ValueError(f"{negative} argument to diag_indices must be nonnegative, got {value}")
     return (lax.iota(dtypes.default_int_dtype(), n),) * ndim
 
 
@@ -386,7 +395,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     count = column.shape[0] if N is None else N
     if count < 0:
         raise ValueError("N must be nonnegative")
-    exponents = lax.iota(INT, count)
+    (column,) = promote_dtypes_numeric(column)
+    exponents = lax.iota(column.dtype, count)
     if not increasing:
-        exponents = lax.sub(np.asarray(count - 1, INT), exponents)
+        exponents = lax.sub(constant_like(exponents, count - 1), exponents)
     return power(lax.expand_dims(column, (1,)), lax.expand_dims(exponents, (0,)))

@@ -3,7 +3,7 @@
 ``numpy.sin`` is "promote the operands, then bind the primitive". So each function here is a row of
 a table: its names, its primitive, how operands are promoted, one sentence. What takes more than
 one operation stands in the files beside this one, :mod:`~minijax.numpy.division`,
-:mod:`~minijax.numpy.floating` and :mod:`~minijax.numpy.elementwise`.
+:mod:`~minijax.numpy.floats` and :mod:`~minijax.numpy.elementwise`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
 from minijax.core.primitive import Primitive
 from minijax.numpy.convert import asarray
 from minijax.numpy.promotion import (
+    dtype_of,
     promote_args,
     promote_args_inexact,
     promote_args_numeric,
@@ -68,7 +68,9 @@ negative = unary(
     "negative", lax.neg_p, promote_args, "Elementwise ``-x``; booleans have none.",
     ">>> negative(2.0)\nArray(-2., dtype=float32, weak_type=True)",
 )  # fmt: skip
-sign = unary("sign", lax.sign_p, promote_args, "Elementwise sign: -1, 0 or 1; ``x/|x|`` if complex.")
+sign = unary(
+    "sign", lax.sign_p, promote_args, "Elementwise sign: -1, 0 or 1; ``x/|x|`` if complex."
+)
 square = unary("square", lax.square_p, promote_args_numeric, "Elementwise ``x * x``.")
 
 exp = unary("exp", lax.exp_p, promote_args_inexact, "Elementwise ``e ** x``.", accuracy=None)
@@ -104,7 +106,9 @@ arccosh = unary("arccosh", lax.acosh_p, promote_args_inexact, "Elementwise inver
 arctanh = unary("arctanh", lax.atanh_p, promote_args_inexact, "Elementwise inverse of ``tanh``.")
 asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
 
-bitwise_not = unary("bitwise_not", lax.not_p, promote_args, "Elementwise ``~x`` of bits or booleans.")
+bitwise_not = unary(
+    "bitwise_not", lax.not_p, promote_args, "Elementwise ``~x`` of bits or booleans."
+)
 bitwise_invert = invert = bitwise_not
 
 # -- functions of two arguments ----------------------------------------------------------------
@@ -150,7 +154,7 @@ def add(x: Any, y: Any, /) -> Any:
     Array(3.5, dtype=float32, weak_type=True)
     """
     x, y = promote_args("add", x, y)
-    return lax.or_p.bind(x, y) if typeof(x).dtype == BOOL else lax.add_p.bind(x, y)
+    return lax.or_p.bind(x, y) if dtype_of(x) == BOOL else lax.add_p.bind(x, y)
 
 
 def multiply(x: Any, y: Any, /) -> Any:
@@ -167,7 +171,7 @@ def multiply(x: Any, y: Any, /) -> Any:
     Array(5., dtype=float32, weak_type=True)
     """
     x, y = promote_args("multiply", x, y)
-    if typeof(x).dtype == BOOL:
+    if dtype_of(x) == BOOL:
         return lax.and_p.bind(x, y)
     return lax.mul_p.bind(x, y, out_dtype=None)
 
@@ -181,7 +185,7 @@ def right_shift(x: Any, y: Any, /) -> Any:
         Integers, broadcast to one shape.
     """
     x, y = promote_args_numeric("right_shift", x, y)
-    unsigned = dtypes.issubdtype(typeof(x).dtype, np.unsignedinteger)
+    unsigned = dtypes.issubdtype(dtype_of(x), np.unsignedinteger)
     return (lax.shift_right_logical if unsigned else lax.shift_right_arithmetic)(x, y)
 
 
@@ -196,7 +200,7 @@ def _comparison(name: str, p: Primitive, summary: str) -> Function:
 
     def function(x: Any, y: Any, /) -> Any:
         x, y = promote_args(name, x, y)
-        if typeof(x).dtype.kind != "c":
+        if dtype_of(x).kind != "c":
             return p.bind(x, y)
         tie = lax.eq(lax.real(x), lax.real(y))
         second = p.bind(lax.imag(x), lax.imag(y))
@@ -217,7 +221,7 @@ greater_equal = _comparison("greater_equal", lax.ge_p, "Elementwise ``x >= y``."
 
 def as_bool(x: Any) -> Any:
     """Return where an operand is not zero."""
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     return x if dtype == BOOL else lax.ne(x, np.zeros((), dtype))
 
 
@@ -277,7 +281,7 @@ def abs(x: Any, /) -> Any:
     Array(2, dtype=int32, weak_type=True)
     """
     (x,) = promote_args("abs", x)
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     if dtype == BOOL or dtypes.issubdtype(dtype, np.unsignedinteger):
         return asarray(x)
     return lax.abs_p.bind(x)
@@ -299,7 +303,7 @@ def conj(x: Any, /) -> Any:
     Array(1.-2.j, dtype=complex64, weak_type=True)
     """
     (x,) = promote_args("conj", x)
-    if typeof(x).dtype.kind != "c":
+    if dtype_of(x).kind != "c":
         return asarray(x)
     return lax.conj(x)
 
@@ -315,7 +319,7 @@ def real(val: Any, /) -> Any:
     val : array_like
     """
     (x,) = promote_args("real", val)
-    if typeof(x).dtype.kind == "c":
+    if dtype_of(x).kind == "c":
         return lax.real(x)
     return asarray(x)
 
@@ -328,4 +332,4 @@ def imag(val: Any, /) -> Any:
     val : array_like
     """
     (x,) = promote_args("imag", val)
-    return lax.imag(x) if typeof(x).dtype.kind == "c" else lax.full_like(x, 0)
+    return lax.imag(x) if dtype_of(x).kind == "c" else lax.full_like(x, 0)

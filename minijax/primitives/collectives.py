@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minijax.core import dtypes
+from minijax.core.array import Array
 from minijax.core.aval import ShapedArray, typeof
 from minijax.core.primitive import Arg, AxisInfo, Primitive, broadcast_in_dim_p
 from minijax.core.trace import Tracer, axis_size_of
@@ -88,9 +89,9 @@ def psum(x: Any, axis_name: AxisName | Sequence[AxisName], *, axis_index_groups:
 
     Examples
     --------
-    >>> f = jax.vmap(lambda x: x / jax.lax.psum(x, "i"), axis_name="i")  # doctest: +SKIP
-    >>> f(jnp.array([1.0, 3.0]))  # doctest: +SKIP
-    Array([0.25, 0.75], dtype=float32)
+    Shares of a total, ``[0.25, 0.75]`` of ``[1.0, 3.0]``::
+
+        jax.vmap(lambda x: x / jax.lax.psum(x, "i"), axis_name="i")
     """
     axes = _as_axes(axis_name)
     _check_groups(axes, axis_index_groups)
@@ -161,10 +162,15 @@ def _bind(p: Primitive, leaf: ArrayLike, axes: tuple[AxisName, ...], groups: Any
     return p.bind(leaf, axes=axes, axis_index_groups=hashable)
 
 
-def _times(constant: ArrayLike, size: int) -> Any:
-    if isinstance(constant, (int, float, complex, np.generic, np.ndarray)):
-        return constant * size
-    return mul(constant, np.asarray(size, typeof(constant).dtype))
+def _times(x: Any, size: int) -> Any:
+    if isinstance(x, Array):
+        return mul(x, _scalar_like(size, x))
+    return x * size
+
+
+def _scalar_like(value: int, x: Any) -> np.ndarray:
+    dtype: Any = typeof(x).dtype
+    return np.asarray(value, dtype)
 
 
 psum_p = Primitive("psum")
@@ -226,7 +232,7 @@ def _batch_reduction(
         rest = tuple(a for a in axes if a != axis.name)
         out = p.bind(x, axes=rest, axis_index_groups=None) if rest else x
         if times_size:
-            out = mul(out, np.asarray(axis.size, typeof(out).dtype))
+            out = mul(out, _scalar_like(axis.size, out))
         return out, None
     named = axis.name is not None and axis.name in _names(axes)
     shifted = tuple(a + (a >= dim) if _is_positional(a) else a for a in axes)

@@ -39,9 +39,7 @@ class ConvDimensionNumbers(NamedTuple):
     out_spec: Axes
 
 
-ConvGeneralDilatedDimensionNumbers = (
-    tuple[str, str, str] | list[str] | ConvDimensionNumbers | None
-)
+ConvGeneralDilatedDimensionNumbers = tuple[str, str, str] | list[str] | ConvDimensionNumbers | None
 """What is accepted as dimension numbers."""
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import scipy
 
 from minijax.core import dtypes
-from minijax.core.aval import ShapedArray
 from minijax.core.primitive import Primitive, Rule
 from minijax.primitives.elementwise_rules import on_common_shape, register
 from minijax.stablehlo.emit import Emitter
@@ -47,6 +47,10 @@ class Formulas(ABC):
         """Choose elementwise."""
 
     @abstractmethod
+    def full(self, value: float, like: Any) -> Any:
+        """Make an array like another, with one value everywhere."""
+
+    @abstractmethod
     def equal(self, x: Any, y: Any) -> Any:
         """Compare elementwise."""
 
@@ -69,6 +73,9 @@ class NumpyFormulas(Formulas):
 
     def where(self, condition: Any, if_true: Any, if_false: Any) -> Any:
         return np.where(condition, if_true, if_false)
+
+    def full(self, value: float, like: Any) -> Any:
+        return np.full_like(like, value)
 
     def equal(self, x: Any, y: Any) -> Any:
         return np.equal(x, y)
@@ -106,6 +113,9 @@ class StablehloFormulas(Formulas):
 
     def where(self, condition: Any, if_true: Any, if_false: Any) -> Any:
         return condition.where(if_true, if_false)
+
+    def full(self, value: float, like: Any) -> Any:
+        return like.coerce(value)
 
     def equal(self, x: Any, y: Any) -> Any:
         return x.equals(y)
@@ -151,8 +161,8 @@ class StablehloFormulas(Formulas):
 Algorithm = Callable[..., Any]
 
 
-def reference_by(p: Primitive, algorithm: Algorithm) -> Rule:
-    """Make and register a reference rule: the algorithm on ndarrays of float64."""
+def reference_by(p: Primitive, algorithm: Algorithm) -> None:
+    """Register a reference rule: the algorithm on ndarrays of float64."""
 
     def reference_rule(*operands: np.ndarray) -> np.ndarray:
         dtype = operands[0].dtype
@@ -160,13 +170,12 @@ def reference_by(p: Primitive, algorithm: Algorithm) -> Rule:
         return np.asarray(algorithm(NumpyFormulas(np.float64), *wide)).astype(dtype)
 
     register(p, "reference", reference_rule)
-    return reference_rule
 
 
-def lower_by(p: Primitive, algorithm: Algorithm) -> Rule:
-    """Make and register a lowering: the algorithm on values; narrow floats by way of float32."""
+def lower_formula(algorithm: Algorithm) -> Rule:
+    """Make a lowering: the algorithm on values of a program; narrow floats by way of float32."""
 
-    def lower_rule(ctx: Emitter, *operands: Value) -> Value:
+    def lower_rule(ctx: Emitter, *operands: Value, **params: Any) -> Value:
         (aval,) = ctx.avals_out
         dtype = aval.dtype if aval.dtype.itemsize >= 4 else np.dtype("float32")
         numbers = [
@@ -175,20 +184,20 @@ def lower_by(p: Primitive, algorithm: Algorithm) -> Rule:
         result = algorithm(StablehloFormulas(ctx, dtype), *numbers)
         return result.convert(element_type(aval.dtype)).value
 
-    register(p, "lower", lower_rule)
     return lower_rule
+
+
+def lower_by(p: Primitive, algorithm: Algorithm) -> None:
+    """Register such a lowering."""
+    register(p, "lower", lower_formula(algorithm))
 
 
 def in_float64(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """Compute a function in float64 and round once to the dtype of its operands."""
 
+    @wraps(function)
     def rule(*operands: np.ndarray) -> np.ndarray:
         value = function(*(x.astype(np.float64) for x in operands))
         return np.asarray(value).astype(operands[0].dtype)
 
     return rule
-
-
-def common_aval(*avals: ShapedArray) -> ShapedArray:
-    """Return the type with the most axes among operands that are scalars or of one shape."""
-    return max(avals, key=lambda aval: aval.ndim)

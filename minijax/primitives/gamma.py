@@ -1,6 +1,7 @@
 """Where do the logarithm of the gamma function and its derivatives come from?
 
-``lgamma`` differentiates to ``digamma``, that to ``polygamma`` of order 1, and so on upwards.
+``lgamma`` differentiates to ``digamma``, that to ``polygamma`` of order 1, and so on upwards;
+``polygamma`` is Hurwitz's ``zeta`` but for a factor.
 """
 
 from __future__ import annotations
@@ -14,9 +15,39 @@ from minijax.core.primitive import Arg, Primitive
 from minijax.primitives.arithmetic import add, mul
 from minijax.primitives.elementwise import in_float32
 from minijax.primitives.elementwise_rules import lower_as, public_binary, scalar_like, unary
+from minijax.primitives.formulas import in_float64
 from minijax.primitives.operands import elementwise_abstract, elementwise_batch
 
 FLOATING = (np.floating,)
+
+# -- zeta ------------------------------------------------------------------------------------------
+
+zeta_p = Primitive("zeta")
+zeta = public_binary(
+    zeta_p, "Elementwise Hurwitz zeta function: the sum of ``(n + y) ** -x`` over n = 0, 1, ...",
+    FLOATING,
+)  # fmt: skip
+elementwise_abstract(zeta_p, FLOATING)
+
+
+@zeta_p.reference
+@in_float64
+def zeta_reference(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Return SciPy's value, with that of CHLO's formula at poles and at infinity."""
+    value = np.where((x < 1) | np.isposinf(x) | (q == np.inf), np.nan, scipy.special.zeta(x, q))
+    is_pole = (q <= 0) & (q == np.floor(q))
+    value = np.where(is_pole, np.where(x % 2 == 0, np.inf, np.nan), value)
+    return np.where(x == 1, np.inf, value)
+
+
+zeta_p.no_jvp("along its exponent the zeta function is not differentiable in terms of others")
+zeta_p.no_transpose("zeta is not linear")
+elementwise_batch(zeta_p)
+lower_as(zeta_p, "chlo.zeta")
+zeta_p.sample(Arg((2, 3), 1.5, 6), Arg((2, 3), 0.5, 4), _dtypes=("float32", "float64"))
+zeta_p.sample(Arg((2, 3), 1.5, 6), Arg((), 0.5, 4), _dtypes=("float32",))
+
+# -- polygamma -------------------------------------------------------------------------------------
 
 polygamma_p = Primitive("polygamma")
 polygamma = public_binary(
@@ -42,11 +73,20 @@ def polygamma_jvp(t: Any, m: Any, x: Any) -> Any:
     return mul(t, polygamma(add(m, scalar_like(m, 1)), x))
 
 
-polygamma_p.jvp_each(None, polygamma_jvp)
+def _no_polygamma_jvp_order(t: Any, m: Any, x: Any) -> Any:
+    raise ValueError("polygamma gradient with respect to m is not supported")
+
+
+polygamma_p.jvp_each(_no_polygamma_jvp_order, polygamma_jvp)
 polygamma_p.no_transpose("polygamma is not linear")
 elementwise_batch(polygamma_p)
 lower_as(polygamma_p, "chlo.polygamma")
-polygamma_p.sample(np.array([1, 2, 3], np.float32), Arg((3,), 0.5, 4), _dtypes=("float32",))
+for _float in (np.float32, np.float64):
+    polygamma_p.sample(
+        np.array([1, 2, 3], _float), Arg((3,), 0.5, 4), _dtypes=(_float.__name__,), _moving=(1,)
+    )
+
+# -- digamma and lgamma ----------------------------------------------------------------------------
 
 
 def _digamma_value(x: np.ndarray) -> np.ndarray:

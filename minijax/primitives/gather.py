@@ -83,8 +83,9 @@ def gather(
 
     >>> numbers = GatherDimensionNumbers((1,), (0,), (0,))
     >>> x = np.arange(6).reshape(3, 2)
-    >>> gather(x, np.array([[2], [0]]), numbers, (1, 2)).tolist()  # doctest: +SKIP
-    [[4, 5], [0, 1]]
+    >>> gather(x, np.array([[2], [0]]), numbers, (1, 2))
+    Array([[4, 5],
+           [0, 1]], dtype=int32)
     """
     check_operands("gather", operand, start_indices)
     parsed = GatherScatterMode.from_any(

@@ -71,7 +71,7 @@ def check_same_dtypes(name: str, avals: Sequence[ShapedArray]) -> None:
             f" (Tip: jnp.{name} is a similar function that does automatic type promotion on "
             "inputs)."
             if name in _PROMOTING_TWINS
-            else "."
+            else ""
         )
         raise TypeError(f"lax.{name} requires arguments to have the same dtypes, got {given}.{tip}")
 

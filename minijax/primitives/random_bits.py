@@ -92,7 +92,8 @@ def threefry2x32_reference(*words: np.ndarray) -> list[np.ndarray]:
     keys = [k.reshape(-1) for k in (words[:2] if one_key else (key0, key1))]
     for start in range(0, flat0.size, CHUNK):
         part = slice(start, start + CHUNK)
-        _encrypt(*(k if one_key else k[part] for k in keys), flat0[part], flat1[part])
+        first, second = keys if one_key else (k[part] for k in keys)
+        _encrypt(first, second, flat0[part], flat1[part])
     return [out0, out1]
 
 
@@ -249,7 +250,8 @@ def random_unwrap(keys: ArrayLike) -> Any:
 def random_unwrap_abstract(keys: ShapedArray) -> ShapedArray:
     if not dtypes.issubdtype(keys.dtype, dtypes.prng_key):
         raise TypeError(f"random_unwrap must be passed keys, got {keys.str_short()}")
-    return ShapedArray((*keys.shape, _words_per_key(keys.dtype.tag)), UINT32)
+    dtype: Any = keys.dtype
+    return ShapedArray((*keys.shape, _words_per_key(dtype.tag)), UINT32)
 
 
 @random_unwrap_p.reference

@@ -120,7 +120,7 @@ def sort_reference(
 def _ordered_parts(x: np.ndarray) -> list[np.ndarray]:
     """Return arrays whose order in NumPy, one after the other, is that of ``x``."""
     if x.dtype.kind == "c":  # NumPy puts a complex number behind all others if any part is NaN
-        return [x.real, x.imag]
+        return [np.real(x), np.imag(x)]
     if x.dtype.isbuiltin == 1:
         return [x]
     return [x.astype(np.float32 if dtypes.issubdtype(x.dtype, np.floating) else np.int32)]

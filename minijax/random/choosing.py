@@ -20,6 +20,7 @@ from minijax.core import dtypes
 from minijax.core.aval import typeof
 from minijax.numpy.calls import staged_call
 from minijax.numpy.promotion import check_arraylike
+from minijax.primitives.top_k import top_k
 from minijax.random.continuous import checked_mode, gumbel_floats
 from minijax.random.keys import one_key
 from minijax.random.threefry import random_bits, split_words
@@ -154,7 +155,7 @@ def categorical(
     leading = shape[: len(shape) - len(batch)]
     if not replace:
         noisy = logits + gumbel_floats(words, given, dtype, mode)
-        return _largest(jnp.moveaxis(noisy, axis, -1), math.prod(leading)).reshape(shape)
+        return _largest(noisy, math.prod(leading), axis).reshape(shape)
     inner = list(shape[len(leading) :])
     inner.insert(axis, given[axis])
     noise = gumbel_floats(words, (*leading, *inner), dtype, mode)
@@ -171,17 +172,16 @@ def _check_ends_with(shape: tuple[int, ...], batch: tuple[int, ...]) -> None:
         )
 
 
-def _largest(x: Any, count: int) -> Any:
-    """Return the indices of the largest elements along the last axis, as the first axis."""
-    length = typeof(x).shape[-1]
+def _largest(x: Any, count: int, axis: int) -> Any:
+    """Return the indices of the largest elements along an axis, as the first axis."""
+    length = typeof(x).shape[axis]
     if count > length:
         raise ValueError(
             f"Number of samples without replacement ({count}) cannot exceed number of categories "
             f"({length})."
         )
-    places = lax.broadcasted_iota(np.int32, typeof(x).shape, typeof(x).ndim - 1)
-    _, order = lax.sort_key_val(lax.neg(x), places)
-    return jnp.moveaxis(lax.slice_in_dim(order, 0, count, axis=-1), -1, 0)
+    _, order = top_k(x, count, axis=axis)
+    return jnp.moveaxis(order, axis, 0)
 
 
 def choice(
@@ -278,6 +278,7 @@ def _by_probability(
     if replace:
         cumulated = jnp.cumsum(p)
         u = 1 - uniform_floats(words, shape, dtype, 0.0, 1.0)
-        return jnp.searchsorted(cumulated, cumulated[-1] * u)
+        order = jnp.searchsorted(cumulated, cumulated[-1] * u)
+        return order.astype(dtypes.default_int_dtype())
     noisy = gumbel_floats(words, (count,), dtype, mode) + jnp.log(p)
-    return _largest(noisy, math.prod(shape))
+    return _largest(noisy, math.prod(shape), 0).astype(dtypes.default_int_dtype())

@@ -171,6 +171,10 @@ def _exponential(words: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return lax.neg(lax.log1p(lax.neg(u)))
 
 
+exponential_floats = _exponential
+"""``exponential`` of the words of a key, a tuple and a dtype, for use by other samplers."""
+
+
 def gumbel(
     key: Any, shape: Any = (), dtype: Any = None, mode: Any = None, *, out_sharding: Any = None
 ) -> Any:

@@ -204,7 +204,7 @@ def bernoulli(
 
 @staged_call(static_argnames=("shape", "mode"))
 def _bernoulli(words: Any, p: Any, shape: tuple[int, ...], mode: str) -> Any:
-    dtype = typeof(p).dtype
+    dtype: Any = typeof(p).dtype
     p = to_rank(p, len(shape))
     if mode == "low":
         return lax.lt(uniform_floats(words, shape, dtype, 0.0, 1.0), p)
@@ -293,10 +293,11 @@ def randint(
     check_broadcast("randint", shape, *(typeof(x).shape for x in bounds))
     if dtypes.itemsize_bits(dtype) >= 32:
         return _randint(words, shape, *bounds, dtype)
-    info = dtypes.iinfo(dtype)
-    low = _clip(bounds[0], int(info.min), int(info.max))
-    high = _clip(bounds[1], int(info.min), int(info.max) + 1)
-    return convert(_randint(words, shape, low, high, dtypes.default_int_dtype()), dtype)
+    # Narrow integers are drawn as int32, their bounds reduced to 32 bits at once.
+    wide, info = np.dtype(np.int32), dtypes.iinfo(dtype)
+    low = _clip(convert(bounds[0], wide), int(info.min), int(info.max))
+    high = _clip(convert(bounds[1], wide), int(info.min), int(info.max) + 1)
+    return convert(_randint(words, shape, low, high, wide), dtype)
 
 
 def _integer_bound(x: Any) -> Any:
@@ -374,7 +375,16 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: An
     dtype = dtypes.check_and_canonicalize_user_dtype(
         dtypes.default_int_dtype() if dtype is None else dtype, "rademacher"
     )
-    half = np.asarray(0.5, dtypes.default_float_dtype())
-    heads = convert(_bernoulli(words, half, checked_shape("rademacher", shape), "low"), dtype)
+    return signs(words, checked_shape("rademacher", shape), dtype)
+
+
+@staged_call(static_argnames=("shape", "dtype"))
+def _rademacher(words: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    half = np.full((), 0.5, dtypes.default_float_dtype())
+    heads = convert(_bernoulli(words, half, shape, "low"), dtype)
     two, one = np.asarray(2, dtype), np.asarray(1, dtype)
     return lax.sub(lax.mul(two, heads), one)
+
+
+signs = _rademacher
+"""``rademacher`` of the words of a key, a tuple and a dtype, for use by other samplers."""

@@ -1,8 +1,8 @@
-"""How is a formula written in StableHLO so that it can be read? :class:`Number`: a value with operators.
+"""How is a formula written in StableHLO so that it can be read?
 
-``(x * y + 1.0).exp()`` on numbers emits the operations of the formula. Python scalars become
-constants of the other operand's shape and element type. Truth values are numbers too: they have
-``&``, ``|``, ``~`` and :meth:`Number.where`.
+By a :class:`Number`, a value with operators: ``abs(x) * y + 1.0`` emits the operations. Python
+scalars become constants of the other operand's shape and element type. Truth values are numbers
+too: they have ``&``, ``|``, ``~`` and :meth:`Number.where`.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ class Number:
     def __or__(self, other: Operand) -> Number:
         return self.binary("or", other)
 
-    def __lshift__(self, other: Operand) -> Number:
-        return self.binary("shift_left", other)
+    def __rshift__(self, other: Operand) -> Number:
+        signed = self.value.type.element.startswith("i")
+        return self.binary(f"shift_right_{'arithmetic' if signed else 'logical'}", other)
 
     def __neg__(self) -> Number:
         return self.unary("stablehlo.negate")

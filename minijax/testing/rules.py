@@ -69,6 +69,7 @@ class Case:
     fun: Callable[..., list[Any]]
     operands: tuple[Any, ...]
     smooth: bool = True
+    moving: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.primitive.name}-{self.index}-{self.dtype}"
@@ -103,7 +104,7 @@ def make_case(primitive: Primitive, index: int, sample: Sample, dtype: str) -> C
         out = primitive.bind(*args, **sample.params)
         return list(out) if primitive.multiple_results else [out]
 
-    return Case(primitive, index, dtype, fun, operands, sample.smooth)
+    return Case(primitive, index, dtype, fun, operands, sample.smooth, sample.moving)
 
 
 # -- values ---------------------------------------------------------------------------------------
@@ -189,9 +190,9 @@ def check_types(case: Case) -> None:
 def _tangents(case: Case, seed: int) -> list[Any]:
     rng = np.random.default_rng(seed)
     tangents: list[Any] = []
-    for x in case.operands:
+    for i, x in enumerate(case.operands):
         aval = typeof(x).tangent()
-        if aval.dtype == dtypes.float0:
+        if aval.dtype == dtypes.float0 or (case.moving is not None and i not in case.moving):
             tangents.append(Zero(aval))
             continue
         t = rng.uniform(-1, 1, aval.shape)

@@ -21,6 +21,7 @@ from minijax.core.trace import (
     Tracer,
     check_leaks,
     current_trace,
+    described_type,
     extend_axis_env,
     leaked_tracer_error,
     set_current_trace,
@@ -43,6 +44,10 @@ class BatchTracer(Tracer):
         super().__init__(trace, ShapedArray(shape, aval.dtype, aval.weak_type))
         self.value = value
         self.dim = dim
+
+    def __repr__(self) -> str:
+        whole = described_type(typeof(self.value))
+        return f"VmapTracer(aval={described_type(self.aval)}, batched={whole})"
 
 
 class BatchTrace(Trace):

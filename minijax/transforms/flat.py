@@ -22,6 +22,7 @@ from minijax.core.tree import (
     keystr,
     tree_flatten,
     tree_flatten_with_path,
+    tree_leaves,
     tree_unflatten,
 )
 
@@ -96,6 +97,17 @@ class FlatFunction:
         arrays = iter(outs[self.out_tree.num_leaves :])
         leaves = [next(arrays) if is_array_like(x) else x for x in self._aux_objects]
         return tree_unflatten(self._aux_tree, leaves)
+
+
+def check_callable(fun: Any) -> None:
+    """Refuse what cannot be called, where it is given and not only where it is called.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not callable(fun):
+        raise TypeError(f"Expected a callable value, got {fun}")
 
 
 def _output_path(result: Any, index: int) -> str:
@@ -183,8 +195,7 @@ def check_arguments(
         If a Python integer does not fit the integer type in use.
     """
     kwargs = kwargs or {}
-    leaves, _ = tree_flatten((tuple(args), kwargs))
-    for i, x in enumerate(leaves):
+    for i, x in enumerate(tree_leaves((tuple(args), kwargs))):
         if not _is_argument(x, allow_structs):
             name = argument_names(fun, args, kwargs)[i]
             raise TypeError(
@@ -200,6 +211,22 @@ def check_arguments(
                 "An overflow was encountered while parsing an argument to a jitted computation, "
                 f"whose argument path is {name}. Got <class 'int'> with value {x}, which does "
                 f"not fit {typeof(x).dtype.name}: set jax_enable_x64, or pass a float."
+            )
+
+
+def check_primals(fun: Callable[..., Any], primals: Sequence[Any]) -> None:
+    """Refuse points of differentiation that are not arrays, naming their path.
+
+    Raises
+    ------
+    TypeError
+    """
+    for i, x in enumerate(tree_leaves(tuple(primals))):
+        if not _is_argument(x, allow_structs=False):
+            raise TypeError(
+                f"Argument {x!r} of type {type(x)} is not a valid JAX type: argument "
+                f"{argument_names(fun, primals)[i]} of {describe_function(fun)} must be an array "
+                "or a scalar. Close over it, or differentiate with respect to others (argnums)."
             )
 
 

@@ -37,6 +37,11 @@ class JVPTracer(Tracer):
         self.primal = primal
         self.tangent = tangent
 
+    def __repr__(self) -> str:
+        if isinstance(self.tangent, Tracer):  # as in reverse mode, where it is yet to come
+            return f"GradTracer(primal={self.primal}, typeof(tangent)={typeof(self.tangent)})"
+        return f"JVPTracer(primal={self.primal}, tangent={self.tangent})"
+
     def concrete_value(self) -> Any:
         """Return the primal value if it is concrete: Python may branch on it."""
         if isinstance(self.primal, Tracer):

@@ -15,7 +15,7 @@ import numpy as np
 from minijax import source_info
 from minijax.config import config
 from minijax.core import dtypes
-from minijax.core.array import ConcreteArray
+from minijax.core.array import ConcreteArray, array_from_numpy
 from minijax.core.aval import AbstractValue, typeof
 from minijax.core.jaxpr import (
     NO_DEBUG_INFO,
@@ -34,6 +34,7 @@ from minijax.core.trace import (
     Tracer,
     check_leaks,
     current_trace,
+    described_type,
     leaked_tracer_error,
     tracing,
 )
@@ -49,6 +50,9 @@ class JaxprTracer(Tracer):
         self.var = var
         self._creation = source
 
+    def __repr__(self) -> str:
+        return f"JitTracer({described_type(self.aval)})"
+
 
 class JaxprTrace(Trace):
     """Writes operations down as equations."""
@@ -60,7 +64,8 @@ class JaxprTrace(Trace):
         self.debug_info = debug_info
         self.invars: list[Var] = []
         self.eqns: list[Eqn] = []
-        self.constants: dict[int, tuple[Var, Any]] = {}
+        # by identity: variable, value, and the captured object, whose identity must last
+        self.constants: dict[int, tuple[Var, Any, Any]] = {}
 
     def new_arg(self, aval: AbstractValue) -> JaxprTracer:
         """Add an argument to the program."""
@@ -83,15 +88,18 @@ class JaxprTrace(Trace):
             return Literal(x if x.aval.weak_type else x.value[()], x.aval)
         found = self.constants.get(id(x))
         if found is None:
-            found = self.constants[id(x)] = (Var(typeof(x)), x)
+            # The user may write to his ndarray between tracing and running: take a copy.
+            value = _copied(x) if isinstance(x, np.ndarray) else x
+            found = self.constants[id(x)] = (Var(typeof(x)), value, x)
         return found[0]
 
     def process_primitive(self, primitive: Primitive, args: tuple, params: dict[str, Any]) -> Any:
         """Append an equation; returns tracers for its results."""
+        if primitive.stage is not None:
+            captured, params = primitive.stage([typeof(x) for x in args], params)
+            args = (*captured, *args)
         atoms = [self.atom(x) for x in args]
         avals = [a.aval for a in atoms]
-        if primitive.stage is not None:
-            params = primitive.stage(avals, params)
         result = primitive.infer(avals, params)
         out_avals = result if primitive.multiple_results else [result]
         source = source_info.current()
@@ -109,8 +117,8 @@ class JaxprTrace(Trace):
             self.invars,
             outvars,
             self.eqns,
-            [var for var, _ in captured],
-            [value for _, value in captured],
+            [var for var, _, _ in captured],
+            [value for _, value, _ in captured],
             self.debug_info,
         )
         if config.enable_checks:
@@ -144,6 +152,13 @@ class JaxprTrace(Trace):
             if any(out in needed for out in eqn.outvars):
                 needed.update(x for x in eqn.invars if isinstance(x, Var))
         return [i for i, invar in enumerate(self.invars) if invar in needed]
+
+
+def _copied(x: np.ndarray) -> Any:
+    aval = typeof(x)
+    if aval.dtype == dtypes.float0:
+        return x
+    return array_from_numpy(np.array(x, aval.dtype), aval=aval)
 
 
 def _literal(x: Any) -> Literal:

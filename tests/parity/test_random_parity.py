@@ -203,7 +203,10 @@ def test_continuous(wide: bool, name: str) -> None:
             assert mine.dtype == other.dtype
             eps = float(jax.numpy.finfo(dtype).eps)
             np.testing.assert_allclose(
-                mine.astype(np.float64), other.astype(np.float64), rtol=60 * eps, atol=8 * eps
+                mine.astype(np.float64),
+                other.astype(np.float64),
+                rtol=1e-12 if dtype == "float64" else 60 * eps,
+                atol=8 * eps,
             )
 
 

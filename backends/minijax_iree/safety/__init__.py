@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from minijax.stablehlo.ir import Module
 
-from .control_flow import while_read_carries
+from .control_flow import while_plain_carries
 from .conversion import convert_saturate
+from .convolution import convolution_in_fast_form
 from .dispatch import FUSED, InputCounter, reverse_after_barrier
 from .elementary import (
     cbrt_refine,
@@ -24,9 +25,11 @@ from .elementary import (
 from .gather import gather_clamp_indices
 from .memory import update_protect_operand
 from .products import product_of_nothing, product_separate_conversion
+from .random_bits import random_bits_carry
 from .rewriter import Rewriter, Rule
 from .scatter import scatter_drop_outside
 from .sorting import sort_stably
+from .top_k import top_k_by_sort
 from .trigonometry import (
     acos_by_angle,
     asin_by_angle,
@@ -36,6 +39,7 @@ from .trigonometry import (
     sine_reduce_range,
     tangent_reduce_range,
 )
+from .windows import select_and_scatter_by_steps
 
 # The rules for one operation are asked in this order until one replaces the operation.
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -43,10 +47,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "chlo.asin": (asin_by_angle,),
     "chlo.atan": (atan_by_angle,),
     "chlo.tan": (tangent_reduce_range,),
+    "chlo.top_k": (top_k_by_sort,),
     "stablehlo.atan2": (atan2_all_quadrants,),
     "stablehlo.cbrt": (cbrt_refine,),
     "stablehlo.convert": (convert_saturate,),
-    "stablehlo.convolution": (product_of_nothing, product_separate_conversion),
+    "stablehlo.convolution": (
+        product_of_nothing,
+        product_separate_conversion,
+        convolution_in_fast_form,
+    ),
     "stablehlo.cosine": (cosine_reduce_range,),
     "stablehlo.dot_general": (product_of_nothing, product_separate_conversion),
     "stablehlo.dynamic_update_slice": (update_protect_operand,),
@@ -56,12 +65,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "stablehlo.power": (power_all_cases,),
     "stablehlo.remainder": (remainder_by_division,),
     "stablehlo.reverse": (reverse_after_barrier,),
+    "stablehlo.rng_bit_generator": (random_bits_carry,),
     "stablehlo.scatter": (scatter_drop_outside,),
+    "stablehlo.select_and_scatter": (select_and_scatter_by_steps,),
     "stablehlo.sine": (sine_reduce_range,),
     "stablehlo.sort": (sort_stably,),
     "stablehlo.tan": (tangent_reduce_range,),
     "stablehlo.tanh": (tanh_by_expm1,),
-    "stablehlo.while": (while_read_carries,),
+    "stablehlo.while": (while_plain_carries,),
 }
 
 

@@ -17,10 +17,16 @@ def protect(rewriter: Rewriter, value: Value) -> Value:
     argument of the program. An optimization barrier does not help. A selection by a condition that
     IREE cannot see through makes a copy.
     """
-    if not rewriter.shares_argument(value):
-        return value
+    return copy(rewriter, value) if rewriter.shares_argument(value) else value
+
+
+def copy(rewriter: Rewriter, value: Value, number: int = 0) -> Value:
+    """Return a copy of `value` that IREE does not recognize as one.
+
+    Copies of the same value with different numbers stay different; others may become one.
+    """
     (true,) = rewriter.barrier([rewriter.constant(np.True_)])
-    return rewriter.select(true, value, rewriter.constant_like(0, value))
+    return rewriter.select(true, value, rewriter.constant_like(number % 128, value))
 
 
 def update_protect_operand(rewriter: Rewriter, op: Operation) -> None:

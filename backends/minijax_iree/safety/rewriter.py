@@ -7,8 +7,8 @@ already values of the copy, and may
 * return None: the operation is kept, perhaps with operands or attributes that the rule replaced;
 * emit other operations and return their values in place of the operation's results.
 
-What a rule emits is not given to rules again: a rule emits only what is safe. The original module
-is left as it was.
+What a rule emits is not given to rules again: a rule emits only what is safe. Calls inside loops
+are inlined. The original module is left as it was.
 """
 
 from __future__ import annotations
@@ -40,10 +40,13 @@ class Rewriter(Emitter):
         self._rules = rules
         self._copies: dict[Value, Value] = {}
         self._shared: set[Value] = set()
+        self._bodies: dict[str, Block] = {}
+        self._loops = 0
 
     def module(self, module: Module) -> Module:
         """Return the rewritten copy of a module."""
         self._shared = values_sharing_arguments(module)
+        self._bodies = {function.name: function.body for function in module.functions}
         return Module(module.name, [self._function(function) for function in module.functions])
 
     def shares_argument(self, value: Value) -> bool:
@@ -64,10 +67,16 @@ class Rewriter(Emitter):
         self.block = outer
 
     def _operation(self, original: Operation) -> None:
+        # Rules for loops need to see what the body does with each carry.
+        if self._loops and original.name == "func.call":
+            self._inline(original)
+            return
+        self._loops += original.name == "stablehlo.while"
         regions = []
         for region in original.regions:
             regions.append(Block([argument.type for argument in region.arguments]))
             self._fill(regions[-1], region)
+        self._loops -= original.name == "stablehlo.while"
         self.source = original.source
         op = Operation(
             original.name,
@@ -78,6 +87,15 @@ class Rewriter(Emitter):
             original.source,
         )
         self._record(original.results, self._replacement(op))
+
+    def _inline(self, call: Operation) -> None:
+        """Copy the body of a called function to where it is called."""
+        body = self._bodies[call.attributes["callee"].name]
+        self._record(body.arguments, [self._copies[operand] for operand in call.operands])
+        *operations, last = body.operations
+        for op in operations:
+            self._operation(op)
+        self._record(call.results, [self._copies[operand] for operand in last.operands])
 
     def _record(self, originals: Sequence[Value], copies: Sequence[Value]) -> None:
         for value, copy in zip(originals, copies, strict=True):

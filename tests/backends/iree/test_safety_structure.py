@@ -95,6 +95,107 @@ def test_while_fault_persists(bench):
         bench.backend._compiler.compile(module.text(), bench.backend.target.flags)
 
 
+def loop(rounds, step, first, second):
+    """A program body: a loop over two arrays, started as the functions `first` and `second` say.
+
+    ``step(ctx, a, b)`` gives the next two arrays.
+    """
+
+    def body(ctx, x):
+        start = [ctx.constant(np.int32(0)), first(ctx, x), second(ctx, x)]
+        types = [value.type for value in start]
+        with ctx.region(types) as condition:
+            count = condition.arguments[0]
+            ctx.return_(ctx.compare("LT", count, ctx.constant(np.int32(rounds))))
+        with ctx.region(types) as block:
+            count, a, b = block.arguments
+            following = ctx.like("stablehlo.add", count, ctx.constant(np.int32(1)))
+            ctx.return_(following, *step(ctx, a, b))
+        results = ctx.ops("stablehlo.while", start, types, [condition, block])
+        return [*results[1:], x]
+
+    return body
+
+
+def itself(ctx, x):
+    return x
+
+
+def double(ctx, x):
+    return ctx.like("stablehlo.add", x, x)
+
+
+def ones(ctx, x):
+    return ctx.constant_like(1, x)
+
+
+STEPS = {
+    "both change": lambda ctx, a, b: (double(ctx, a), ctx.like("stablehlo.add", a, b)),
+    "one constant": lambda ctx, a, b: (ctx.like("stablehlo.add", a, b), b),
+    "exchanged": lambda ctx, a, b: (b, a),
+    "moved on": lambda ctx, a, b: (double(ctx, a), a),
+    "not read": lambda ctx, a, b: (double(ctx, a), ones(ctx, b)),
+    "none read": lambda ctx, a, b: (ones(ctx, a), ones(ctx, b)),
+    "unused result": lambda ctx, a, b: (double(ctx, a), (double(ctx, b), ones(ctx, b))[1]),
+}
+NUMPY_STEPS = {
+    "both change": lambda a, b: (a + a, a + b),
+    "one constant": lambda a, b: (a + b, b),
+    "exchanged": lambda a, b: (b, a),
+    "moved on": lambda a, b: (a + a, a),
+    "not read": lambda a, b: (a + a, np.ones_like(b)),
+    "none read": lambda a, b: (np.ones_like(a), np.ones_like(b)),
+    "unused result": lambda a, b: (a + a, np.ones_like(b)),
+}
+STARTS = [(itself, itself), (itself, double), (double, itself), (ones, double)]
+
+
+@pytest.mark.parametrize("starts", STARTS, ids=lambda pair: "-".join(f.__name__ for f in pair))
+@pytest.mark.parametrize("name", STEPS)
+def test_loops(bench, name, starts):
+    x = np.arange(1, 9, dtype=np.float32)
+    start = {itself: x, double: x + x, ones: np.ones_like(x)}
+    a, b = (start[function] for function in starts)
+    for _ in range(3):
+        a, b = NUMPY_STEPS[name](a, b)
+    outputs = bench.run([x], loop(3, STEPS[name], *starts))
+    for output, expected in zip(outputs, [a, b, x, x], strict=True):
+        np.testing.assert_array_equal(output, expected)
+
+
+def largest_of_previous(ctx, x):
+    """A loop that carries an array and the largest element of the array of the round before."""
+    start = [ctx.constant(np.int32(0)), ctx.constant(np.float32(0)), x]
+    types = [value.type for value in start]
+    with ctx.region(types) as condition:
+        ctx.return_(ctx.compare("LT", condition.arguments[0], ctx.constant(np.int32(3))))
+    with ctx.region(types) as body:
+        count, _, array = body.arguments
+        scalar = TensorType((), "f32")
+        with ctx.region([scalar, scalar]) as larger:
+            ctx.return_(ctx.like("stablehlo.maximum", *larger.arguments))
+        lowest = ctx.constant(np.float32(-np.inf))
+        largest = ctx.op(
+            "stablehlo.reduce", array, lowest, type=scalar, regions=[larger], dimensions=(0,)
+        )
+        following = ctx.like("stablehlo.add", count, ctx.constant(np.int32(1)))
+        ctx.return_(following, largest, ctx.like("stablehlo.add", array, array))
+    return ctx.ops("stablehlo.while", start, types, [condition, body])[1:]
+
+
+def test_carry_that_nobody_reads(bench):
+    x = np.arange(8, dtype=np.float32)
+    largest, array, _ = bench.run([x], largest_of_previous)
+    assert largest == 28
+    np.testing.assert_array_equal(array, 8 * x)
+
+
+def test_carry_that_nobody_reads_fault_persists(bench):
+    module = bench.build([np.ones(8, np.float32)], largest_of_previous)
+    with pytest.raises(RuntimeError):
+        bench.backend._compiler.compile(module.text(), bench.backend.target.flags)
+
+
 def sum_of_products(ctx, *values):
     total = values[0]
     for left, right in zip(values, values[1:], strict=False):

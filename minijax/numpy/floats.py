@@ -12,15 +12,17 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import as_arrays, asarray
 from minijax.numpy.promotion import (
+    as_operand,
     check_arraylike,
     constant_like,
+    dtype_of,
     promote_args,
     promote_args_inexact,
     promote_dtypes_inexact,
+    promote_shapes,
 )
 from minijax.numpy.selection import pick
 from minijax.numpy.ufuncs import nextafter
@@ -31,7 +33,7 @@ BOOL = np.dtype(bool)
 
 def _kind(x: Any) -> str:
     """Return "f" for real floats, "c" for complex numbers, "i" for all others."""
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     if dtypes.issubdtype(dtype, np.floating):
         return "f"
     return "c" if dtypes.issubdtype(dtype, np.complexfloating) else "i"
@@ -155,7 +157,7 @@ def nan_to_num(
             nan_to_num(lax.real(x), copy, nan, posinf, neginf),
             nan_to_num(lax.imag(x), copy, nan, posinf, neginf),
         )
-    info = dtypes.finfo(typeof(x).dtype)
+    info = dtypes.finfo(dtype_of(x))
     out = pick(lax.ne(x, x), _constant(nan, x), x)
     high = info.max if posinf is None else posinf
     out = pick(isposinf(out), _constant(high, x), out)
@@ -165,7 +167,7 @@ def nan_to_num(
 
 def _constant(value: Any, like: Any) -> Any:
     """Return a number or array in the dtype of ``like``."""
-    dtype = typeof(like).dtype
+    dtype = dtype_of(like)
     if isinstance(value, (int, float, np.generic)):
         return np.asarray(value).astype(dtype)
     return convert(value, dtype)
@@ -176,7 +178,7 @@ def _constant(value: Any, like: Any) -> Any:
 
 def _bits(x: Any) -> Any:
     """See floats as signed integers of the same width."""
-    return lax.bitcast_convert_type(x, np.dtype(f"int{8 * typeof(x).dtype.itemsize}"))
+    return lax.bitcast_convert_type(x, np.dtype(f"int{8 * dtype_of(x).itemsize}"))
 
 
 @staged_call
@@ -189,7 +191,7 @@ def signbit(x: Any, /) -> Any:
         Real.
     """
     (x,) = promote_args("signbit", x)
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     if dtypes.issubdtype(dtype, np.integer):
         return lax.lt(x, constant_like(x, 0))
     if dtype == BOOL:
@@ -269,7 +271,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     (x,) = promote_dtypes_inexact(x)
     if _kind(x) == "c":
         raise TypeError("frexp does not support complex-valued inputs")
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     nmant, mask = _exponent_bits(dtype)
     # A subnormal number has no exponent of its own: make it normal first.
     tiny = lax.lt(lax.abs(x), constant_like(x, dtypes.finfo(dtype).tiny))
@@ -309,9 +311,10 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
         raise ValueError("ldexp does not support complex-valued inputs")
     if _kind(x2) == "f":
         raise ValueError("ldexp not supported for input types float")
-    x1, x2 = promote_args_inexact("ldexp", x1, x2)
+    (x1,) = promote_dtypes_inexact(as_operand(x1))
+    x1, x2 = promote_shapes("ldexp", x1, convert(as_operand(x2), dtype_of(x1)))
     mantissa, exponent = frexp(x1)
-    total = lax.add(convert(exponent, typeof(x2).dtype), x2)
+    total = lax.add(convert(exponent, dtype_of(x2)), x2)
     # 2 ** total may overflow although the product does not: keep one factor of two aside.
     large = lax.gt(total, constant_like(total, 0))
     mantissa = pick(large, lax.mul(mantissa, constant_like(mantissa, 2)), mantissa)
@@ -359,7 +362,7 @@ def spacing(x: Any, /) -> Any:
     if _kind(x) == "c":
         raise ValueError("jnp.spacing is not defined for complex inputs.")
     step = lax.sub(nextafter(x, copysign(constant_like(x, np.inf), x)), x)
-    smallest = copysign(constant_like(x, dtypes.finfo(typeof(x).dtype).smallest_subnormal), x)
+    smallest = copysign(constant_like(x, dtypes.finfo(dtype_of(x)).smallest_subnormal), x)
     return pick(lax.eq(step, constant_like(step, 0)), smallest, step)
 
 
@@ -454,9 +457,7 @@ def round(a: Any, decimals: int = 0, out: None = None) -> Any:
             raise NotImplementedError("integer np.round not implemented for decimals < 0")
         return x
     if _kind(x) == "c":
-        return lax.complex(
-            _round_real(lax.real(x), decimals), _round_real(lax.imag(x), decimals)
-        )
+        return lax.complex(_round_real(lax.real(x), decimals), _round_real(lax.imag(x), decimals))
     return _round_real(x, decimals)
 
 
@@ -464,7 +465,7 @@ def _round_real(x: Any, decimals: int) -> Any:
     even = lax.RoundingMethod.TO_NEAREST_EVEN
     if decimals == 0:
         return lax.round(x, even)
-    dtype = typeof(x).dtype
+    dtype = dtype_of(x)
     narrow = dtype.itemsize < 4
     work = convert(x, np.dtype("float32")) if narrow else x
     factor = constant_like(work, 10.0**decimals)

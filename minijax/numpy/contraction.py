@@ -16,9 +16,8 @@ import opt_einsum
 
 from minijax import lax
 from minijax.core import dtypes
-from minijax.core.aval import typeof
 from minijax.numpy.convert import asarray
-from minijax.numpy.promotion import as_operand, check_arraylike, common_type
+from minijax.numpy.promotion import as_operand, check_arraylike, common_type, dtype_of
 from minijax.primitives.conversion import convert
 
 
@@ -167,12 +166,11 @@ def _contract(
     if len(reduced) == 1:
         (x, own), *_ = reduced
         return _ordered(x, own, result)
-    return _contract_pair(*reduced[0], *reduced[1], result, multiply)
+    (lhs, lhs_names), (rhs, rhs_names) = reduced
+    return _contract_pair(lhs, lhs_names, rhs, rhs_names, result, multiply)
 
 
-def _reduce_alone(
-    x: Any, names: str, needed: set[str]
-) -> tuple[Any, str]:
+def _reduce_alone(x: Any, names: str, needed: set[str]) -> tuple[Any, str]:
     """Take diagonals over repeated names, and sum over names that nothing else needs."""
     for name in dict.fromkeys(names):
         places = [i for i, other in enumerate(names) if other == name]
@@ -201,7 +199,7 @@ def _keep_diagonal(x: Any, places: Sequence[int]) -> Any:
 def _sum(x: Any, axes: Sequence[int]) -> Any:
     if not axes:
         return x
-    return (lax.reduce_or if typeof(x).dtype == np.bool_ else lax.reduce_sum)(x, tuple(axes))
+    return (lax.reduce_or if dtype_of(x) == np.bool_ else lax.reduce_sum)(x, tuple(axes))
 
 
 def _ordered(x: Any, names: str, result: str) -> Any:
@@ -214,12 +212,14 @@ def _contract_pair(
     lhs: Any, lhs_names: str, rhs: Any, rhs_names: str, result: str, multiply: _Multiplication
 ) -> Any:
     lhs, lhs_names, rhs, rhs_names = _drop_broadcast(lhs, lhs_names, rhs, rhs_names)
+    lhs, lhs_names = _reduce_alone(lhs, lhs_names, set(result + rhs_names))
+    rhs, rhs_names = _reduce_alone(rhs, rhs_names, set(result + lhs_names))
     shared = [name for name in lhs_names if name in rhs_names]
     batch = [name for name in result if name in shared]
     contracted = [name for name in shared if name not in result]
     lhs_rest = [name for name in lhs_names if name not in shared]
     rhs_rest = [name for name in rhs_names if name not in shared]
-    if [*batch, *lhs_rest, *rhs_rest] != list(result):  # then the other order may be the right one
+    if [*batch, *rhs_rest, *lhs_rest] == list(result):  # then nothing needs to be transposed
         lhs, lhs_names, lhs_rest, rhs, rhs_names, rhs_rest = (
             rhs, rhs_names, rhs_rest, lhs, lhs_names, lhs_rest,
         )  # fmt: skip

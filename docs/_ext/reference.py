@@ -1,0 +1,176 @@
+"""The directive ``api``: the public names of a module, by the files they come from.
+
+A façade such as ``minijax.numpy`` only gathers names; the files behind it are sorted by the
+question they answer. The page follows them: one section for each file, headed by its question,
+with a summary and then the functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import nested_parse_with_titles
+
+from minijax.core.primitive import Primitive
+
+PUBLIC_MODULES = (
+    "minijax", "minijax.numpy", "minijax.lax", "minijax.random", "minijax.nn",
+    "minijax.nn.initializers", "minijax.scipy.special", "minijax.tree_util", "minijax.errors",
+    "minijax.dtypes", "minijax.core.primitive", "minijax.core.aval", "minijax.core.jaxpr",
+    "minijax.core.backend", "minijax.testing.rules",
+)  # fmt: skip
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Return the names a module offers: ``__all__``, or what it defines itself."""
+    declared = getattr(module, "__all__", None)
+    if declared is not None:
+        return list(declared)
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def is_documented(value: Any) -> bool:
+    """Tell whether something has an entry of its own: functions and classes of the package have."""
+    if isinstance(value, (Primitive, ModuleType)) or not callable(value):
+        return False
+    return getattr(inspect.unwrap(value), "__module__", "").startswith("minijax")
+
+
+def sections(module: ModuleType) -> dict[str, list[str]]:
+    """Group the documented names of a module by the module that defines them."""
+    groups: dict[str, list[str]] = {}
+    for name in public_names(module):
+        value = getattr(module, name)
+        if is_documented(value):
+            groups.setdefault(inspect.unwrap(value).__module__, []).append(name)
+    return dict(sorted(groups.items()))
+
+
+def question(home: str) -> str:
+    """Return the first sentence of a module's docstring."""
+    doc = inspect.getdoc(sys.modules[home]) if home in sys.modules else None
+    paragraph = " ".join((doc or home).split("\n\n")[0].split())
+    for end in (". ", "? "):
+        paragraph = paragraph.split(end)[0] + (end[0] if end in paragraph else "")
+    return paragraph.replace("``", "").rstrip(":")
+
+
+def summary(value: Any) -> str:
+    """Return the first sentence of a docstring."""
+    paragraph = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    return paragraph.split(". ")[0].rstrip(".")
+
+
+def entry(module: ModuleType, name: str) -> Iterator[str]:
+    """Yield the rST that documents one name."""
+    value = getattr(module, name)
+    if inspect.isclass(value):
+        yield f".. autoclass:: {module.__name__}.{name}"
+        if not issubclass(value, BaseException):
+            yield "   :members:"
+    else:
+        yield f".. autofunction:: {module.__name__}.{name}"
+    yield ""
+
+
+def page(module: ModuleType) -> Iterator[str]:
+    """Yield the rST of all of a module."""
+    groups = sections(module)
+    for home, names in groups.items():
+        title = question(home) if len(groups) > 1 else ""
+        if title:
+            yield from (title, "-" * (len(title) + 1), "")
+            yield from (f"``{home.replace('.', '/')}``", "")
+        yield from (".. list-table::", "   :class: summary", "")
+        for name in names:
+            yield f"   * - :py:obj:`~{module.__name__}.{name}`"
+            yield f"     - {summary(getattr(module, name))}"
+        yield ""
+        for name in names:
+            yield from entry(module, name)
+    yield from others(module)
+
+
+def others(module: ModuleType) -> Iterator[str]:
+    """Yield what is left, constants, modules, what NumPy defines, and primitives: by name only."""
+    rest = [name for name in public_names(module) if not is_documented(getattr(module, name))]
+    primitives = [name for name in rest if isinstance(getattr(module, name), Primitive)]
+    values = [name for name in rest if name not in primitives]
+    if values:
+        yield from ("Other names", "-----------", "")
+        yield ", ".join(f"``{name}``" for name in values)
+        yield ""
+    if primitives:
+        yield from ("Primitives", "----------", "")
+        yield "Their rules are in :doc:`/rule-matrix`."
+        yield ""
+        yield ", ".join(f"``{name}``" for name in primitives)
+        yield ""
+
+
+class Api(SphinxDirective):
+    """Document the public names of a module."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        module = importlib.import_module(self.arguments[0])
+        lines = StringList(list(page(module)), source=self.arguments[0])
+        container = nodes.section()
+        container.document = self.state.document
+        nested_parse_with_titles(self.state, lines, container, self.content_offset)
+        return container.children
+
+
+def public_homes() -> dict[str, str]:
+    """Map the full name of every documented object to its public name."""
+    homes: dict[str, str] = {}
+    for module_name in PUBLIC_MODULES:
+        module = importlib.import_module(module_name)
+        for name in public_names(module):
+            value = getattr(module, name)
+            if is_documented(value) and hasattr(value, "__qualname__"):
+                homes.setdefault(f"{value.__module__}.{value.__qualname__}", f"{module_name}.{name}")
+    return homes
+
+
+def resolve(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
+    """Lead a reference to where an object is defined to where it is public."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    context = node.get("py:module") or ""
+    for name in (target, f"{context}.{target}"):
+        public = HOMES.get(name) or BARE.get(name.rpartition(".")[2] if name == target else "")
+        if public is not None:
+            domain = env.domains["py"]
+            found = domain.find_obj(env, None, None, public, None, 0)
+            if found:
+                return domain.resolve_xref(
+                    env, node["refdoc"], app.builder, "obj", public, node, contnode
+                )
+    return None
+
+
+HOMES = public_homes()
+BARE = {full.rpartition(".")[2]: public for full, public in reversed(HOMES.items())}
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive and the references."""
+    app.add_directive("api", Api)
+    app.connect("missing-reference", resolve)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
