@@ -2,13 +2,12 @@
 
 This file joins the parts: a StableHLO module is made safe for IREE (`safety/`), compiled or found
 in the cache (`compiler.py`, `cache.py`), loaded on the device that suits it (`work.py`) and called
-(`runtime.py`). IREE's runtime takes 70 ms to import; that happens when the first program is
-compiled, not when minijax is imported.
+(`runtime.py`). IREE's runtime takes 70 ms to import; that happens when minijax first looks for a
+device, not when it is imported.
 """
 
 from __future__ import annotations
 
-import importlib
 import threading
 from functools import cache
 from typing import Any
@@ -20,6 +19,7 @@ from minijax.core.backend import Backend, Device, Executable, Program
 from minijax.errors import JaxRuntimeError
 from minijax.stablehlo.ir import Module
 
+from . import runtime
 from .cache import DEFAULT_SIZE_LIMIT, CompilationCache
 from .compiler import Compiler, compile_program
 from .safety import make_safe
@@ -97,7 +97,7 @@ class IreeBackend(Backend):
         """Describe each device; the CPU is one device, for which IREE need not be asked."""
         if self.target.host_memory:
             return [self.target.platform]
-        return runtime().device_names(self.target.driver)
+        return runtime.device_names(self.target.driver)
 
     def compile(self, program: Program, device: Device) -> Executable:
         """Compile a program and load it on a device.
@@ -125,7 +125,7 @@ class IreeBackend(Backend):
         compiled = compile_program(text, target, self._compiler, configured_cache(), flags)
         driver = target.parallel_driver if parallel and target.parallel_driver else target.driver
         hal_device = self._hal_device(driver, device.id)
-        return runtime().LoadedProgram(compiled, hal_device, len(program.out_avals), text)
+        return runtime.LoadedProgram(compiled, hal_device, len(program.out_avals), text)
 
     def buffer_from_numpy(self, array: np.ndarray, device: Device) -> Any:
         """Make a buffer with a copy of an array."""
@@ -136,13 +136,7 @@ class IreeBackend(Backend):
         return self._hal_device(self.target.driver, 0).download(buffer, shape, dtype)
 
     def _hal_device(self, driver: str, number: int) -> Any:
-        return runtime().open_device(driver, number, self.target.host_memory)
-
-
-@cache
-def runtime() -> Any:
-    """Import and return the module `runtime`, on first use."""
-    return importlib.import_module(".runtime", __package__)
+        return runtime.open_device(driver, number, self.target.host_memory)
 
 
 def configured_cache() -> CompilationCache:

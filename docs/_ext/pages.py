@@ -39,7 +39,9 @@ class Run(SphinxDirective):
         session = self.env.temp_data.setdefault("session", None) or Session(page_name(path))
         self.env.temp_data["session"] = session
         try:
-            printed = session.run(code, self.content_offset + 1, self.options.get("raises"))
+            printed = session.run(
+                code, self.lineno + self.content_offset + 1, self.options.get("raises")
+            )
         except (ExampleError, SyntaxError) as error:
             raise self.error(str(error)) from error
         shown = [literal(code, "python")]

@@ -11,11 +11,13 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from examples import ROOT
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
@@ -56,7 +58,8 @@ def sections(module: ModuleType) -> dict[str, list[str]]:
         value = getattr(module, name)
         if is_documented(value):
             groups.setdefault(inspect.unwrap(value).__module__, []).append(name)
-    return dict(sorted(groups.items()))
+    own = module.__name__ + "."
+    return dict(sorted(groups.items(), key=lambda item: (not item[0].startswith(own), item[0])))
 
 
 def question(home: str) -> str:
@@ -68,10 +71,23 @@ def question(home: str) -> str:
     return paragraph.replace("``", "").rstrip(":")
 
 
+def source_path(home: str) -> str:
+    """Return the path of a module's file in the repository."""
+    file = inspect.getsourcefile(sys.modules[home])
+    assert file is not None
+    return Path(file).relative_to(ROOT).as_posix()
+
+
 def summary(value: Any) -> str:
     """Return the first sentence of a docstring."""
     paragraph = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
-    return paragraph.split(". ")[0].rstrip(".")
+    sentence = ""
+    for piece in paragraph.split(". "):
+        sentence += piece
+        if sentence.count("``") % 2 == 0:
+            break
+        sentence += ". "
+    return sentence.rstrip(".")
 
 
 def entry(module: ModuleType, name: str) -> Iterator[str]:
@@ -93,7 +109,7 @@ def page(module: ModuleType) -> Iterator[str]:
         title = question(home) if len(groups) > 1 else ""
         if title:
             yield from (title, "-" * (len(title) + 1), "")
-            yield from (f"``{home.replace('.', '/')}``", "")
+            yield from (f"``{source_path(home)}``", "")
         yield from (".. list-table::", "   :class: summary", "")
         for name in names:
             yield f"   * - :py:obj:`~{module.__name__}.{name}`"
@@ -143,30 +159,26 @@ def public_homes() -> dict[str, str]:
         for name in public_names(module):
             value = getattr(module, name)
             if is_documented(value) and hasattr(value, "__qualname__"):
-                homes.setdefault(f"{value.__module__}.{value.__qualname__}", f"{module_name}.{name}")
+                homes.setdefault(
+                    f"{value.__module__}.{value.__qualname__}", f"{module_name}.{name}"
+                )
     return homes
 
 
 def resolve(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
-    """Lead a reference to where an object is defined to where it is public."""
+    """Lead a reference to where an object is defined to where it is documented."""
     if node.get("refdomain") != "py":
         return None
-    target = node["reftarget"]
-    context = node.get("py:module") or ""
-    for name in (target, f"{context}.{target}"):
-        public = HOMES.get(name) or BARE.get(name.rpartition(".")[2] if name == target else "")
-        if public is not None:
-            domain = env.domains["py"]
-            found = domain.find_obj(env, None, None, public, None, 0)
-            if found:
-                return domain.resolve_xref(
-                    env, node["refdoc"], app.builder, "obj", public, node, contnode
-                )
-    return None
+    domain, target = env.domains["py"], node["reftarget"]
+    documented = HOMES.get(target) or HOMES.get(f"{node.get('py:module')}.{target}")
+    if documented is None and "." not in target:
+        documented = next((n for n in domain.objects if n.rpartition(".")[2] == target), None)
+    if documented not in domain.objects:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", documented, node, contnode)
 
 
 HOMES = public_homes()
-BARE = {full.rpartition(".")[2]: public for full, public in reversed(HOMES.items())}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

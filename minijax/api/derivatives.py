@@ -44,7 +44,9 @@ Function = Callable[..., Any]
 
 
 @public_boundary
-def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False):
+def jvp(
+    fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """Evaluate a function and its derivative along a direction.
 
     Parameters

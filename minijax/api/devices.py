@@ -92,7 +92,7 @@ def _is_numeric(leaf: Any) -> bool:
 
 def block_until_ready(x: Any) -> Any:
     """Wait until all arrays of a pytree are computed; returns it."""
-    for leaf in tree_leaves(x):
+    for leaf in [x] if type(x) is ConcreteArray else tree_leaves(x):
         if type(leaf) is ConcreteArray:
             leaf.block_until_ready()
     return x

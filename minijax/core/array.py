@@ -162,7 +162,7 @@ class Array(HasAval):
 
     @property
     def at(self) -> Any:
-        """Functional updates: ``x.at[i].set(y)``, ``.add``, ``.multiply``, ``.max`` and more."""
+        """Functional updates, ``x.at[i].set(y)``, ``.add``, ``.multiply``, ``.max`` and more."""
         return hooks.array_operations.at(self)
 
     # -- methods -------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Array(HasAval):
 
     @property
     def flat(self) -> Any:
-        """Refused: an iterator that writes has no meaning for an immutable array."""
+        """Raise NotImplementedError, for an iterator that writes cannot walk an immutable array."""
         raise NotImplementedError(
             "JAX Arrays do not implement the arr.flat property: consider arr.flatten() instead."
         )

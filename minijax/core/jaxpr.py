@@ -143,7 +143,7 @@ class Jaxpr:
 
     @property
     def jaxpr(self) -> Jaxpr:
-        """The jaxpr itself: JAX keeps constants in a wrapper, here there is one class."""
+        """The jaxpr itself. JAX keeps constants in a wrapper; here there is one class."""
         return self
 
     @property

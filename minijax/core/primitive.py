@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -52,11 +52,21 @@ class UndefinedPrimal:
         return f"UndefinedPrimal({self.aval})"
 
 
-class AxisInfo(NamedTuple):
-    """The axis that a batching rule adds: its name (None if it has none) and size."""
+@dataclass(frozen=True, slots=True)
+class AxisInfo:
+    """The axis that a batching rule adds: its name (None if it has none) and size.
+
+    ``trace`` is the batching trace at work, for rules of operations that hold Python functions:
+    these may close over its tracers.
+    """
 
     name: Any
     size: int
+    trace: Any = field(default=None, compare=False, repr=False)
+
+    def without_trace(self) -> AxisInfo:
+        """Return what may be kept beyond the life of the trace."""
+        return AxisInfo(self.name, self.size)
 
 
 def zero_tangent(x: Any) -> Zero:

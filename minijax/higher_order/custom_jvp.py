@@ -277,35 +277,75 @@ def custom_jvp_call_batch(
     num_consts: int,
     **params: Any,
 ) -> tuple[list, list]:
-    call: Any
-    rule: Any
-    if isinstance(call_jaxpr, Jaxpr):
-        batched = [d is not None for d in dims]
-        call, _ = batch_jaxpr(call_jaxpr, axis, batched, [True] * len(call_jaxpr.outvars))
-        args = [
-            x if d is None else place_batch_axis(x, d, axis.size)
-            for x, d in zip(args, dims, strict=True)
-        ]
-        in_dims = [None if d is None else 0 for d in dims[num_consts:]]
-        rule = StagedRule(BatchedRule(axis, in_dims, jvp), [typeof(x) for x in args[num_consts:]])
-    else:
-
-        def call(*xs: Any) -> list[Any]:
-            outs, out_dims = batch(call_jaxpr, axis, xs, dims)
-            return [place_batch_axis(x, d, axis.size) for x, d in zip(outs, out_dims, strict=True)]
-
-        rule = BatchedRule(axis, dims, jvp)
-    outs = custom_jvp_call_p.bind(*args, call_jaxpr=call, jvp=rule, num_consts=num_consts, **params)
+    if not isinstance(call_jaxpr, Jaxpr):
+        out_dims: list[int | None] = []
+        outs = custom_jvp_call_p.bind(
+            *args,
+            call_jaxpr=BatchedCall(axis, dims, call_jaxpr, out_dims),
+            jvp=BatchedRule(axis, dims, jvp, out_dims),
+            num_consts=num_consts,
+            **params,
+        )
+        return outs, out_dims
+    batched = [d is not None for d in dims]
+    if not any(batched):
+        outs = custom_jvp_call_p.bind(
+            *args, call_jaxpr=call_jaxpr, jvp=jvp, num_consts=num_consts, **params
+        )
+        return outs, [None] * len(outs)
+    call, _ = batch_jaxpr(call_jaxpr, axis, batched, [True] * len(call_jaxpr.outvars))
+    args = [
+        x if d is None else place_batch_axis(x, d, axis.size)
+        for x, d in zip(args, dims, strict=True)
+    ]
+    in_dims = [None if d is None else 0 for d in dims[num_consts:]]
+    rule = BatchedRule(axis.without_trace(), in_dims, jvp, [0] * len(call.outvars))
+    staged = StagedRule(rule, [typeof(x) for x in args[num_consts:]])
+    outs = custom_jvp_call_p.bind(
+        *args, call_jaxpr=call, jvp=staged, num_consts=num_consts, **params
+    )
     return outs, [0] * len(outs)
 
 
-class BatchedRule:
-    """A derivative rule for all examples at once."""
+class BatchedCall:
+    """The user's function for all examples at once; notes in ``out_dims`` what varies."""
 
-    def __init__(self, axis: AxisInfo, in_dims: Sequence[int | None], rule: Callable[..., Any]):
+    def __init__(
+        self,
+        axis: AxisInfo,
+        in_dims: Sequence[int | None],
+        fun: Callable[..., Any],
+        out_dims: list[int | None],
+    ):
+        self.axis = axis
+        self.in_dims = in_dims
+        self.fun = fun
+        self.out_dims = out_dims
+
+    def __call__(self, *args: Any) -> list[Any]:
+        """Run the function for one example under the batching trace."""
+        outs, self.out_dims[:] = batch(self.fun, self.axis, args, self.in_dims)
+        return outs
+
+
+class BatchedRule:
+    """A derivative rule for all examples at once.
+
+    ``out_dims`` notes the batch axes of the results, as :class:`BatchedCall` does: either of the
+    two runs first. A result varies as soon as its tangent does.
+    """
+
+    def __init__(
+        self,
+        axis: AxisInfo,
+        in_dims: Sequence[int | None],
+        rule: Callable[..., Any],
+        out_dims: list[int | None],
+    ):
         self.axis = axis
         self.in_dims = in_dims
         self.rule = rule
+        self.out_dims = out_dims
 
     def __repr__(self) -> str:
         return repr(self.rule)
@@ -328,12 +368,22 @@ class BatchedRule:
             return [*outs, *(t for t in out_tangents if not is_zero(t))]
 
         values, dims = batch(one_example, axis, [*primals, *moving], [*in_dims, *moving_dims])
-        placed = [place_batch_axis(x, d, axis.size) for x, d in zip(values, dims, strict=True)]
-        outs, rest = placed[: len(nonzeros_out)], iter(placed[len(nonzeros_out) :])
-        return outs, [
-            next(rest) if bit else Zero(typeof(x).tangent())
-            for x, bit in zip(outs, nonzeros_out, strict=True)
-        ]
+        count = len(nonzeros_out)
+        moved = iter(zip(values[count:], dims[count:], strict=True))
+        outs, out_tangents, out_dims = [], [], []
+        known = self.out_dims or [None] * count
+        for x, d, bit, before in zip(values, dims, nonzeros_out, known, strict=False):
+            t, t_dim = next(moved) if bit else (None, None)
+            if d is None and t_dim is None and before is None:
+                out_dims.append(None)
+            else:
+                out_dims.append(0)
+                x = place_batch_axis(x, d, axis.size)
+                t = place_batch_axis(t, t_dim, axis.size) if bit else None
+            outs.append(x)
+            out_tangents.append(t if bit else Zero(typeof(x).tangent()))
+        self.out_dims[:] = out_dims
+        return outs, out_tangents
 
 
 def _without(aval: Any, dim: int | None) -> Any:

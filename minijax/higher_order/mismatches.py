@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from minijax.core.aval import ShapedArray
+from minijax.core.primitive import note_user_line
 from minijax.core.tree import PyTreeDef, keystr, tree_flatten_with_path, tree_unflatten
 from minijax.core.tree_mismatch import equality_errors, equality_errors_pytreedef
 from minijax.transforms.flat import describe_function
@@ -41,11 +42,12 @@ def check_carry(
             f"output is a {other}, so {explanation}"
             for path, one, other, explanation in differences
         ]
-        raise TypeError(
+        raise _error(
+            what,
             f"{what} body function carry input and carry output must have the same pytree "
             f"structure, but they differ:\n\n{_listed(lines)}\n\n"
             "Revise the function so that the carry output has the same pytree structure as the "
-            "carry input."
+            "carry input.",
         )
     lines = [
         f"{_component(name, path)} has type {one.str_short()} but the corresponding output carry "
@@ -53,10 +55,11 @@ def check_carry(
         for path, one, other in _differing(in_tree, avals_in, avals_out)
     ]
     if lines:
-        raise TypeError(
+        raise _error(
+            what,
             f"{what} body function carry input and carry output must have equal types, but they "
             f"differ:\n\n{_listed(lines)}\n\n"
-            "Revise the function so that all output types match the corresponding input types."
+            "Revise the function so that all output types match the corresponding input types.",
         )
 
 
@@ -83,10 +86,11 @@ def check_branches(
             f"so {explanation}"
             for path, one, other, explanation in equality_errors_pytreedef(*trees)
         ]
-        raise TypeError(
+        raise _error(
+            what,
             f"{what} branch outputs must have the same pytree structure, but they differ:\n\n"
             f"{who}\n\n{_listed(lines)}\n\n"
-            f"Revise {first} and/or {second} so that they have the same pytree structure."
+            f"Revise {first} and/or {second} so that they have the same pytree structure.",
         )
     lines = [
         f"the output of {first}{_at(path)} has type {one.str_short()} but the corresponding "
@@ -94,11 +98,19 @@ def check_branches(
         for path, one, other in _differing(trees[0], *avals)
     ]
     if lines:
-        raise TypeError(
+        raise _error(
+            what,
             f"{what} branches must have equal output types but they differ.\n\n"
             f"{who}\n\n{_listed(lines)}\n\n"
-            f"Revise {first} and/or {second} so that all output types match."
+            f"Revise {first} and/or {second} so that all output types match.",
         )
+
+
+def _error(what: str, message: str) -> TypeError:
+    """Return the error with a note of the line that called the loop or the conditional."""
+    error = TypeError(message)
+    note_user_line(error, what)
+    return error
 
 
 def _differing(

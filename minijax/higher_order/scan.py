@@ -132,7 +132,7 @@ def scan(
     Examples
     --------
     >>> scan(lambda total, x: (total + x, total), 0, np.arange(1, 5))
-    (Array(10, dtype=int32), Array([0, 1, 3, 6], dtype=int32))
+    (Array(10, dtype=int32), Array([0, 1, 3, 6], dtype=int32, weak_type=True))
     """
     return run_scan(f, init, xs, length, reverse, unroll, _split_transpose)
 

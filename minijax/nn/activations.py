@@ -225,7 +225,7 @@ def squareplus(x: Any, b: Any = 4) -> Any:
 def log1mexp(x: Any) -> Any:
     """``log(1 - exp(-x))`` for x > 0, exact near 0 and far from it.
 
-    Mächler, "Accurately computing log(1 - exp(-|a|))", 2012.
+    Mächler, "Accurately computing ``log(1 - exp(-|a|))``", 2012.
     """
     check_arraylike("log1mexp", x)
     near = jnp.less(x, jnp.log(2.0))

@@ -52,7 +52,7 @@ def logsumexp(
     Examples
     --------
     >>> logsumexp(np.array([1000., 1000.]))
-    Array(1000.6931, dtype=float32)
+    Array(1000.6932, dtype=float32)
     """
     if b is None:
         (a,) = promote_args_inexact("logsumexp", a)

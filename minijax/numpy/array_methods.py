@@ -141,6 +141,6 @@ __all__ = [
     "less_equal", "matmul", "matrix_transpose", "max", "mean", "min", "multiply", "negative",
     "nonzero", "not_equal", "positive", "power", "prod", "ptp", "python_round", "ravel", "real",
     "remainder", "repeat", "reshape", "right_shift", "round", "searchsorted", "sort", "squeeze",
-    "std", "subtract", "sum", "swapaxes", "take", "trace", "transpose", "true_divide", "unstack", "var",
-    "view",
+    "std", "subtract", "sum", "swapaxes", "take", "trace", "transpose", "true_divide", "unstack",
+    "var", "view",
 ]  # fmt: skip

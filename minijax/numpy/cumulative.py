@@ -125,7 +125,7 @@ def _cumulative(
     x = asarray(as_operand(x))
     if x.ndim == 0:
         raise ValueError("The input must be non-scalar to take a cumulative sum or product.")
-    if axis is None:
+    if axis is None or x.ndim == 0:
         if x.ndim > 1:
             raise ValueError(
                 f"The input array has rank {x.ndim}, however axis was not set to an explicit "

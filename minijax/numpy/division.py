@@ -15,6 +15,7 @@ import numpy as np
 from minijax import lax
 from minijax.core import dtypes
 from minijax.core.array import ConcreteArray
+from minijax.core.aval import typeof
 from minijax.numpy.calls import staged_call
 from minijax.numpy.promotion import (
     as_operand,
@@ -133,9 +134,11 @@ def fmod(x1: Any, x2: Any, /) -> Any:
         Real; broadcast to one shape.
     """
     check_arraylike("fmod", x1, x2)
-    if _is_integer(as_operand(x1)) and _is_integer(as_operand(x2)):
-        x2 = pick(equal_zero(x2), 1, x2)
-    return lax.rem(*promote_args_numeric("fmod", x1, x2))
+    given, _ = common_type((as_operand(x1), as_operand(x2)))
+    x1, x2 = promote_args_numeric("fmod", x1, x2)
+    if dtypes.issubdtype(given, np.integer):
+        x2 = pick(equal_zero(x2), constant_like(x2, 1), x2)
+    return lax.rem(x1, x2)
 
 
 def equal_zero(x: Any) -> Any:
@@ -183,7 +186,8 @@ def _is_known_integer(x: Any) -> bool:
 
 def _power(x1: Any, x2: Any) -> Any:
     if _is_integer(x2) and dtypes.issubdtype(dtype_of(x1), np.inexact):
-        x1 = cast(x1, *common_type((x1, x2)))
+        dtype, weak_type = common_type((x1, x2))
+        x1 = cast(x1, dtype, weak_type and typeof(x2).weak_type)
         return lax.pow(*promote_shapes("power", x1, x2))
     if dtype_of(x2) == np.bool_:
         x2 = cast(x2, dtypes.default_int_dtype())

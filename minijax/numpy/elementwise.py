@@ -23,6 +23,7 @@ from minijax.numpy.promotion import (
     promote_args_numeric,
 )
 from minijax.numpy.selection import pick
+from minijax.numpy.ufuncs import greater, less
 from minijax.primitives.conversion import convert
 
 
@@ -103,8 +104,8 @@ def angle(z: Any, deg: bool = False) -> Any:
 
     Examples
     --------
-    >>> angle(1j)
-    Array(1.5707964, dtype=float32, weak_type=True)
+    >>> angle(np.complex64(1j))
+    Array(1.5707964, dtype=float32)
     """
     (z,) = promote_args_inexact("angle", z)
     if _is_complex(z):
@@ -170,7 +171,7 @@ def fmax(x1: Any, x2: Any) -> Any:
         Broadcast to one shape.
     """
     x1, x2 = promote_args("fmax", x1, x2)
-    return pick(lax.bitwise_or(lax.gt(x1, x2), lax.ne(x2, x2)), x1, x2)
+    return pick(lax.bitwise_or(greater(x1, x2), lax.ne(x2, x2)), x1, x2)
 
 
 @staged_call
@@ -183,7 +184,7 @@ def fmin(x1: Any, x2: Any) -> Any:
         Broadcast to one shape.
     """
     x1, x2 = promote_args("fmin", x1, x2)
-    return pick(lax.bitwise_or(lax.lt(x1, x2), lax.ne(x2, x2)), x1, x2)
+    return pick(lax.bitwise_or(less(x1, x2), lax.ne(x2, x2)), x1, x2)
 
 
 # -- bits -----------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 
     Examples
     --------
-    >>> isclose(1.0, 1.00001)
+    >>> isclose(1.0, 1.000001)
     Array(True, dtype=bool)
     """
     a, b = promote_args("isclose", a, b)

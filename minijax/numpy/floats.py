@@ -304,7 +304,7 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
     Examples
     --------
     >>> ldexp(0.75, 4)
-    Array(12., dtype=float32, weak_type=True)
+    Array(12., dtype=float32)
     """
     check_arraylike("ldexp", x1, x2)
     if _kind(x1) == "c" or _kind(x2) == "c":

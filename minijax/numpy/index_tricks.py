@@ -49,8 +49,9 @@ mgrid, ogrid = _Grid(sparse=False), _Grid(sparse=True)
 class _Joined:
     """``r_`` and ``c_``: index them with arrays, scalars and slices that stand for ranges.
 
-    A leading string ``"r"`` or ``"c"`` makes a row or column of the result; ``"axis"``, ``"axis,ndim"`` or ``"axis,ndim,place"`` says along which axis to
-    join, how many axes at least there are, and where the given ones stand among them.
+    A leading string ``"r"`` or ``"c"`` makes a row or column of the result; ``"axis"``,
+    ``"axis,ndim"`` or ``"axis,ndim,place"`` says along which axis to join, how many axes at least
+    there are, and where the given ones stand among them.
     """
 
     def __init__(self, axis: int, ndim: int, place: int):

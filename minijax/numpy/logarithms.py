@@ -13,9 +13,10 @@ import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
+from minijax.core.aval import typeof
 from minijax.higher_order.custom_jvp import custom_jvp
 from minijax.numpy.calls import staged_call
-from minijax.numpy.promotion import constant_like, dtype_of, promote_args_inexact
+from minijax.numpy.promotion import cast, constant_like, dtype_of, promote_args_inexact
 from minijax.numpy.selection import pick, promoted_together
 
 
@@ -43,7 +44,7 @@ def logaddexp(x1: Any, x2: Any, /) -> Any:
     Examples
     --------
     >>> logaddexp(1000.0, 1000.0)
-    Array(1000.6931, dtype=float32, weak_type=True)
+    Array(1000.6932, dtype=float32, weak_type=True)
     """
     return _logaddexp(*promoted_together("logaddexp", *promote_args_inexact("logaddexp", x1, x2)))
 
@@ -63,7 +64,8 @@ def _logaddexp_of_complex(x1: Any, x2: Any) -> Any:
     angle = lax.imag(out)
     turn = constant_like(angle, 2 * np.pi)
     turns = lax.round(lax.div(angle, turn))
-    return lax.complex(lax.real(out), lax.sub(angle, lax.mul(turns, turn)))
+    out = lax.complex(lax.real(out), lax.sub(angle, lax.mul(turns, turn)))
+    return cast(out, dtype_of(x1), typeof(x1).weak_type)
 
 
 @_logaddexp.defjvp

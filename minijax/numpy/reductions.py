@@ -320,7 +320,7 @@ def _truth(
 ) -> Any:
     refuse_out(name, out)
     check_arraylike(name, a)
-    x = convert(as_operand(a), BOOL)
+    x = convert(asarray(as_operand(a)), BOOL)
     check_mask(name, where)
     if where is not None:
         x = pick(where, x, np.asarray(start))
@@ -453,7 +453,10 @@ def _mean_dtypes(name: str, given: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def _axis_count(shape: Sequence[int], axis: Axis) -> int:
-    return math.prod(shape[a] for a in canonical_axes(axis, len(shape)))
+    if axis is None:
+        return math.prod(shape)
+    listed = axis if isinstance(axis, Sequence) else (axis,)
+    return math.prod(shape[operator.index(a)] for a in listed)
 
 
 def counted(where: Any, shape: tuple[int, ...], axis: Axis, dtype: Any, keepdims: bool) -> Any:
@@ -727,7 +730,7 @@ def _arg_extremum(
         reduced_axes, flat, position = tuple(range(ndim)), lax.reshape(x, (x.size,)), 0
     else:
         position = operator.index(axis)
-        if x.shape and not -ndim <= position < ndim:
+        if not -ndim <= position < ndim:
             raise IndexError("tuple index out of range")
         (position,) = canonical_axes(position, ndim)
         reduced_axes, flat = (position,), x

@@ -328,7 +328,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
         return lax.full(typeof(as_operand(x)).shape, 0, INT)
     side = "right" if not right else "left"
     up = searchsorted(borders, x, side)
-    down = searchsorted(lax.rev(borders, (0,)), x, side="left" if side == "right" else "right")
+    down = searchsorted(lax.rev(borders, (0,)), x, side)
     count = np.asarray(borders.shape[0], up.dtype)
     first = lax.index_in_dim(borders, 0, keepdims=False)
     last = lax.index_in_dim(borders, -1, keepdims=False)

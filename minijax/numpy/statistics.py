@@ -233,7 +233,7 @@ def cov(
         ddof = 0 if bias else 1
     weights = _weights(x, fweights, aweights)
     if weights is None:
-        center, factor = mean(x, 1), constant_like(x, x.shape[1] - ddof)
+        center, factor = mean(x, 1), constant_like(x, _positive(x.shape[1] - ddof))
     else:
         center, total = average(x, 1, weights, returned=True)
         total = lax.index_in_dim(total, 0, keepdims=False)
@@ -250,6 +250,10 @@ def cov(
     out = lax.div(dot(x, lax.transpose(other, (1, 0))), convert(factor, x.dtype))
     out = lax.squeeze(out, [d for d in (0, 1) if out.shape[d] == 1])
     return out if dtype is None else convert(out, dtypes.canonicalize_dtype(dtype))
+
+
+def _positive(x: int) -> int:
+    return x if x > 0 else 0
 
 
 def _as_rows(x: Any, rowvar: bool) -> Any:

@@ -276,6 +276,7 @@ def _positions(obj: Any, length: int, name: str) -> np.ndarray:
     """Return positions on an axis, which must be known, as non-negative integers."""
     if isinstance(obj, slice):
         return np.arange(length)[obj]
+    check_arraylike(name, 0, obj)
     refuse_tracers(obj, f"obj of jax.numpy.{name}")
     where = np.asarray(obj)
     if where.dtype == bool:

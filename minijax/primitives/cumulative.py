@@ -362,7 +362,7 @@ def cumlogsumexp(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> An
     Examples
     --------
     >>> cumlogsumexp(np.array([1000.0, 1000.0], np.float32))
-    Array([1000.     , 1000.69314], dtype=float32)
+    Array([1000.    , 1000.6932], dtype=float32)
     """
     return _bind(cumlogsumexp_p, operand, axis, reverse)
 

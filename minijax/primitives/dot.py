@@ -63,7 +63,7 @@ def dot_general(
     dimension_numbers : ((axes, axes), (axes, axes))
         The contracting axes of both, then the batch axes of both.
     precision : optional
-        See :func:`~minijax.primitives.precision.canonicalize_precision`.
+        A ``Precision``, its name, or a pair of them: see :class:`~minijax.lax.Precision`.
     preferred_element_type : dtype-like, optional
         The dtype in which to accumulate and of the result. Integers may only get wider.
     out_sharding : None

@@ -119,7 +119,7 @@ def truncated_normal(
     Examples
     --------
     >>> truncated_normal(PRNGKey(0), -2, 2, (2,))
-    Array([1.4591868, 1.6966035], dtype=float32)
+    Array([1.455959 , 1.7147484], dtype=float32)
     """
     words = one_key("truncated_normal", key)
     dtype = float_dtype("truncated_normal", dtype)

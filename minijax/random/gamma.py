@@ -11,6 +11,7 @@ the order does to the variate, its quantile being held fixed, is a function of t
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from minijax.api.vectorize import vmap
 from minijax.core import dtypes
 from minijax.core.aval import typeof
 from minijax.higher_order.custom_jvp import custom_jvp
+from minijax.higher_order.jit import jit
 from minijax.higher_order.while_loop import while_loop
 from minijax.numpy.calls import staged_call
 from minijax.primitives.conversion import convert
@@ -79,6 +81,9 @@ def _one_variate(words: Any, order: Any, log_space: bool) -> Any:
     return d * cube * jnp.where(high, one, jnp.power(u, 1 / order))
 
 
+# Loops are compiled even where other operations are computed at once: compile all of it together,
+# and once for each shape.
+@functools.partial(jit, static_argnames=("log_space",))
 def _variates(words: Any, order: Any, log_space: bool) -> Any:
     keys = split_words(words, (order.size,))
     drawn = vmap(lambda k, a: _one_variate(k, a, log_space))(keys, order.reshape(-1))
@@ -418,7 +423,7 @@ FEW = 10
 """Expected events up to which waiting times are added up one by one."""
 
 
-@staged_call(static_argnames=("shape", "dtype"))
+@functools.partial(jit, static_argnames=("shape", "dtype"))
 def _poisson(words: Any, lam: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     lam = spread(lam, shape, np.dtype(np.float32))
     few = jnp.isnan(lam) | (lam < FEW)

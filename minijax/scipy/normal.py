@@ -50,7 +50,7 @@ def ndtr(x: Any) -> Any:
     Examples
     --------
     >>> ndtr(0.0)
-    Array(0.5, dtype=float32, weak_type=True)
+    Array(0.5, dtype=float32)
     """
     return _distribution(_as_float(x, SEE_DOCSTRING))
 
@@ -163,7 +163,7 @@ def ndtri(p: Any) -> Any:
     Examples
     --------
     >>> ndtri(0.5)
-    Array(0., dtype=float32, weak_type=True)
+    Array(0., dtype=float32)
     """
     return _inverse(_as_float(p, SEE_DOCSTRING))
 

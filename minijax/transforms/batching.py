@@ -51,18 +51,26 @@ class BatchTracer(Tracer):
 
 
 class BatchTrace(Trace):
-    """Applies batching rules for one axis."""
+    """Applies batching rules for one axis.
 
-    __slots__ = ("axis",)
+    A rule that runs a Python function starts a trace of its own for the same axis. The function
+    may close over tracers of the trace that called the rule: they belong to both, to the
+    ``family``.
+    """
+
+    __slots__ = ("axis", "family")
 
     def __init__(self, parent: Trace, axis: AxisInfo):
         super().__init__(parent)
-        self.axis = axis
+        self.axis = AxisInfo(axis.name, axis.size, self)
+        self.family: tuple[BatchTrace, ...] = () if axis.trace is None else (
+            axis.trace, *axis.trace.family
+        )  # fmt: skip
 
     def unpack(self, x: Any) -> tuple[Any, int | None]:
         """Return the value for all examples and its batch axis."""
-        if isinstance(x, BatchTracer) and x._trace is self:
-            if not self.is_live:
+        if isinstance(x, BatchTracer) and (x._trace is self or x._trace in self.family):
+            if not x._trace.is_live:
                 raise leaked_tracer_error(x)
             return x.value, x.dim
         return x, None
@@ -76,7 +84,8 @@ class BatchTrace(Trace):
         values, dims = unzip(map(self.unpack, args))
         names_axis = self.axis.name is not None and self.axis.name in primitive.named_axes(**params)
         with set_current_trace(self.parent):
-            if all(dim is None for dim in dims) and not names_axis:
+            shared = all(dim is None for dim in dims) and not names_axis
+            if shared and primitive.stage is None:  # else a Python function may close over ours
                 return primitive.bind(*values, **params)
             outs, out_dims = primitive.rule("batch")(self.axis, values, dims, **params)
         if primitive.multiple_results:
@@ -144,6 +153,7 @@ def batch_jaxpr(
     batched_out : list of bool
         Which results have a batch axis.
     """
+    axis = axis.without_trace()
     key = ("batch", axis, tuple(batched), tuple(force_out))
     return jaxpr.remember(key, lambda: _batch_jaxpr(jaxpr, axis, batched, force_out))
 

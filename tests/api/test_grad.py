@@ -82,9 +82,7 @@ def test_integers_have_float0_gradients() -> None:
     gradient = jax.grad(lambda n, x: n * x, argnums=(0, 1), allow_int=True)(3, 2.0)
     assert gradient[0].dtype == jax.float0 and gradient[0].shape == ()
     assert float(gradient[1]) == 3
-    tree = jax.grad(lambda p: p["x"] * p["n"][0], allow_int=True)(
-        {"x": 2.0, "n": jnp.arange(1, 4)}
-    )
+    tree = jax.grad(lambda p: p["x"] * p["n"][0], allow_int=True)({"x": 2.0, "n": jnp.arange(1, 4)})
     assert tree["n"].dtype == jax.float0 and tree["n"].shape == (3,)
     assert float(tree["x"]) == 1
 
@@ -161,7 +159,7 @@ NESTINGS = [
 TRANSFORM: list[Callable[..., Any]] = [jax.grad, jax.vmap, jax.jit]
 
 
-def derivative(f: Callable[[Any], Any], order: int, x: np.ndarray) -> np.ndarray:
+def derivative(f: Callable[[Any], Any], order: int, x: np.ndarray) -> Any:
     """By central differences of the function in double precision."""
     step = 1e-2
     values = {k: np.asarray(jax.vmap(f)(x + k * step)) for k in range(-4, 5)}

@@ -250,7 +250,7 @@ def test_donated_argument_is_deleted() -> None:
     np.testing.assert_array_equal(jitted(x, y), [0, 2, 4, 6])
     assert x.is_deleted() and not y.is_deleted()
     with pytest.raises(RuntimeError, match=r"Array has been deleted with shape=float32\[4\]"):
-        x + 1
+        _ = x + 1
 
 
 def test_donation_by_name_of_a_pytree() -> None:

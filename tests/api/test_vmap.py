@@ -38,9 +38,9 @@ def test_nested_axis_specifications() -> None:
         return p["w"] @ x + p["b"][1], scale
 
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
-    out, scale = jax.vmap(
-        f, in_axes=({"w": None, "b": (0, 0)}, 1, None), out_axes=(1, None)
-    )({"w": params["w"], "b": (jnp.ones((4, 5)), params["b"][1])}, x, 7.0)
+    out, scale = jax.vmap(f, in_axes=({"w": None, "b": (0, 0)}, 1, None), out_axes=(1, None))(
+        {"w": params["w"], "b": (jnp.ones((4, 5)), params["b"][1])}, x, 7.0
+    )
     assert out.shape == (3, 4) and float(scale) == 7
     np.testing.assert_allclose(out, np.ones((3, 5)) @ x + np.arange(4), rtol=1e-5)
 

@@ -202,7 +202,7 @@ def test_arrays_have_no_hash(x: Any) -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(x)
     with pytest.raises(TypeError, match="unhashable"):
-        {x: 1}
+        _ = {x: 1}
 
 
 # Operators ---------------------------------------------------------------------------------------
@@ -252,9 +252,9 @@ def test_unary_operators_and_rounding(x: Any) -> None:
 @pytest.mark.parametrize("other", [[1, 2, 3], (1, 2, 3), "a", None, {}])
 def test_operators_refuse_what_is_no_array(other: Any) -> None:
     with pytest.raises(TypeError):
-        jnp.ones(3) + other
+        _ = jnp.ones(3) + other
     with pytest.raises(TypeError):
-        other - jnp.ones(3)
+        _ = other - jnp.ones(3)
     assert (jnp.ones(3) == other) is False
 
 
@@ -466,7 +466,8 @@ def test_copies_keep_weak_types_keys_and_devices() -> None:
         (
             lambda: jnp.arange(18) * 1001,
             "Array([    0,  1001,  2002,  3003,  4004,  5005,  6006,  7007,  8008,\n"
-            "        9009, 10010, 11011, 12012, 13013, 14014, 15015, 16016, 17017],      dtype=int32)",
+            "        9009, 10010, 11011, 12012, 13013, 14014, 15015, 16016, 17017],"
+            "      dtype=int32)",
         ),
     ],
 )
@@ -488,7 +489,7 @@ def test_str_and_format() -> None:
 
 
 def test_key_arrays_hold_no_numbers() -> None:
-    key = jax.random.key(0)
+    key: Any = jax.random.key(0)
     assert key.shape == () and isinstance(key, jax.Array)
     for convert in (np.asarray, int, float, bool, lambda k: k.item(), lambda k: k.tolist()):
         with pytest.raises(TypeError, match="key_data"):

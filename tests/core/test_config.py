@@ -211,7 +211,7 @@ def test_debug_nans_names_the_operation_and_the_line() -> None:
 
 def test_debug_infs() -> None:
     with jax.debug_infs(True), pytest.raises(FloatingPointError, match="inf"):
-        jnp.float32(1) / 0
+        _ = jnp.float32(1) / 0
 
 
 def test_disable_jit_runs_python() -> None:

@@ -69,7 +69,7 @@ def test_leaked_tracer_is_an_error_wherever_it_is_used(transform: str, use: str)
 def test_message_names_function_and_both_lines() -> None:
     leaked = leak_from(TRANSFORMS["jit"])
     with pytest.raises(UnexpectedTracerError) as raised:
-        leaked + 1
+        _ = leaked + 1
     text = str(raised.value)
     assert "keeps at" in text and "float32[]" in text
     assert f"{HERE}:{line_of('# the leak')}" in text

@@ -29,9 +29,7 @@ def _values(shape: tuple[int, ...], dtype: str) -> np.ndarray:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_repr_and_str(shape: tuple[int, ...], dtype: str) -> None:
     values = _values(shape, dtype)
-    ours, theirs = (
-        library.numpy.asarray(values).astype(dtype) for library in (minijax, jax)
-    )
+    ours, theirs = (library.numpy.asarray(values).astype(dtype) for library in (minijax, jax))
     assert repr(ours) == repr(theirs)
     assert str(ours) == str(theirs)
     assert f"{ours}" == f"{theirs}"

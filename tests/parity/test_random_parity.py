@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minijax import random
-from minijax.config import enable_x64, threefry_partitionable
+from minijax import devices, random
+from minijax.config import default_device, enable_x64, threefry_partitionable
 
 jax = pytest.importorskip("jax", reason="compares with JAX, which is not installed")
 
@@ -217,3 +217,45 @@ def test_complex_normal(wide: bool, dtype: str) -> None:
     ours, theirs = both_keys(3)[0]
     drawn = random.normal(ours, (1000,), dtype), jax.random.normal(theirs, (1000,), dtype)
     np.testing.assert_allclose(*drawn, rtol=1e-6 if dtype == "complex64" else 1e-13)
+
+
+ORDERS = np.array([0.3, 1.0, 7.0], np.float32)
+PARAMETRIC: dict[str, Callable[[Any, Any], Any]] = {
+    "pareto": lambda r, k: r.pareto(k, ORDERS, (50, 3)),
+    "rayleigh": lambda r, k: r.rayleigh(k, 2.0, (100,)),
+    "weibull_min": lambda r, k: r.weibull_min(k, 2.0, 3.0, (100,)),
+    "triangular": lambda r, k: r.triangular(k, 0.0, np.array([0.5, 1], np.float32), 2.0, (50, 2)),
+    "lognormal": lambda r, k: r.lognormal(k, 2.0, (100,)),
+    "maxwell": lambda r, k: r.maxwell(k, (100,)),
+    "double_sided_maxwell": lambda r, k: r.double_sided_maxwell(k, 1.0, ORDERS, (50,)),
+    "wald": lambda r, k: r.wald(k, 1.5, (100,)),
+    "geometric": lambda r, k: r.geometric(k, 0.3, (100,)),
+    "gamma": lambda r, k: r.gamma(k, ORDERS, (50, 3)),
+    "loggamma": lambda r, k: r.loggamma(k, ORDERS, (50, 3)),
+    "t": lambda r, k: r.t(k, 1.5, (50, 3)),
+    "chisquare": lambda r, k: r.chisquare(k, 1.5, (50, 3)),
+    "f": lambda r, k: r.f(k, 1.5, 2.5, (50, 3)),
+    "beta": lambda r, k: r.beta(k, 1.5, 0.5, (50, 3)),
+    "dirichlet": lambda r, k: r.dirichlet(k, ORDERS, (50,)),
+    "generalized_normal": lambda r, k: r.generalized_normal(k, 1.5, (50, 3)),
+    "ball": lambda r, k: r.ball(k, 3, shape=(50,)),
+    "poisson": lambda r, k: r.poisson(k, np.array([0, 0.5, 5, 20, 1000], np.float32), (40, 5)),
+}
+
+
+@pytest.mark.parametrize("partitionable", [False, True])
+@pytest.mark.parametrize("name", PARAMETRIC)
+def test_parametric(partitionable: bool, name: str) -> None:
+    with (
+        threefry_partitionable(partitionable),
+        jax.threefry_partitionable(partitionable),
+        default_device(devices("numpy")[0]),
+    ):
+        for ours, theirs in both_keys(3):
+            mine = np.asarray(PARAMETRIC[name](random, ours))
+            other = np.asarray(PARAMETRIC[name](jax.random, theirs))
+            assert (mine.shape, mine.dtype) == (other.shape, other.dtype)
+            if mine.dtype.kind == "i":
+                np.testing.assert_array_equal(mine, other)
+            else:
+                np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)

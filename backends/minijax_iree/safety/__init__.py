@@ -23,6 +23,12 @@ from .elementary import (
     tanh_by_expm1,
 )
 from .gather import gather_clamp_indices
+from .hyperbolic import (
+    asinh_by_log1p,
+    atanh_by_log1p,
+    digamma_by_reflection,
+    sinh_by_expm1,
+)
 from .memory import update_protect_operand
 from .products import product_of_nothing, product_separate_conversion
 from .random_bits import random_bits_carry
@@ -45,7 +51,11 @@ from .windows import select_and_scatter_by_steps
 RULES: dict[str, tuple[Rule, ...]] = {
     "chlo.acos": (acos_by_angle,),
     "chlo.asin": (asin_by_angle,),
+    "chlo.asinh": (asinh_by_log1p,),
     "chlo.atan": (atan_by_angle,),
+    "chlo.atanh": (atanh_by_log1p,),
+    "chlo.digamma": (digamma_by_reflection,),
+    "chlo.sinh": (sinh_by_expm1,),
     "chlo.tan": (tangent_reduce_range,),
     "chlo.top_k": (top_k_by_sort,),
     "stablehlo.atan2": (atan2_all_quadrants,),

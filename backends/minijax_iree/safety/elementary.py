@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from minijax.stablehlo.ir import Operation, Value
+import numpy as np
+
+from minijax.stablehlo.ir import Operation, TensorType, Value
 
 from .inspect_ir import is_float
 from .number import Number
@@ -61,8 +63,10 @@ def cube_root_of(x: Number) -> Number:
     magnitude = abs(x)
     root = (magnitude.log() * (1.0 / 3.0)).exp()
     root = root - (root - magnitude / (root * root)) * (1.0 / 3.0)
-    exact = magnitude.equals(0) | magnitude.equals(math.inf)
-    return exact.where(x, root.with_sign_of(x))
+    # A subnormal number has no logarithm here: it counts as zero.
+    is_zero = magnitude < float(np.finfo(x.rewriter.dtype(x.value)).tiny)
+    root = is_zero.where(0.0, magnitude.equals(math.inf).where(magnitude, root))
+    return x.is_nan().where(x, root.with_sign_of(x))
 
 
 def log1p_small_arguments(rewriter: Rewriter, op: Operation) -> list[Value] | None:
@@ -72,12 +76,16 @@ def log1p_small_arguments(rewriter: Rewriter, op: Operation) -> list[Value] | No
     """
     if op.results[0].type.element != "f64":
         return None
-    x = Number(rewriter, op.operands[0])
+    return [logarithm_of_one_plus(Number(rewriter, op.operands[0])).value]
+
+
+def logarithm_of_one_plus(x: Number) -> Number:
+    """log(1 + x) without cancellation for small x, f64."""
     sum_ = x + 1.0
     # The rounding error of the sum cancels: log(sum) / (sum - 1) varies slowly.
     value = sum_.log() * (x / (sum_ - 1.0))
     plain = sum_.equals(math.inf) | sum_.equals(0)
-    return [sum_.equals(1).where(x, plain.where(sum_.log(), value)).value]
+    return sum_.equals(1).where(x, plain.where(sum_.log(), value))
 
 
 def expm1_small_arguments(rewriter: Rewriter, op: Operation) -> list[Value] | None:
@@ -114,17 +122,61 @@ def remainder_by_division(rewriter: Rewriter, op: Operation) -> list[Value] | No
     """Compute the remainder of f64 by long division, 25 binary digits at a time.
 
     Fault (IREE 3.13, llvm-cpu): the remainder of f64 does not link ("undefined symbol: fmod").
-    The result is exact for quotients below 2**50.
+    Subnormal divisors count as zero.
     """
     if op.results[0].type.element != "f64":
         return None
     x, y = (Number(rewriter, operand) for operand in op.operands)
     dividend, divisor = abs(x), abs(y)
-    rest = divide_step(dividend, divisor * 2.0**25)
-    rest = divide_step(rest, divisor)
+    rest = divide_step(divide_long(rewriter, dividend, divisor), divisor)
     rest = (dividend < divisor).where(dividend, rest)
-    undefined = dividend.equals(math.inf) | divisor.equals(0) | x.is_nan() | y.is_nan()
+    is_zero = divisor < float(np.finfo(np.float64).tiny)
+    undefined = dividend.equals(math.inf) | is_zero | x.is_nan() | y.is_nan()
     return [undefined.where(math.nan, rest.with_sign_of(x)).value]
+
+
+def divide_long(rewriter: Rewriter, dividend: Number, divisor: Number) -> Number:
+    """Subtract multiples of the divisor until less than 2**27 of it are left.
+
+    Each step takes the largest digits of the quotient; few arguments need a step at all.
+    """
+    values = [dividend.value, divisor.value]
+    types = [value.type for value in values]
+    with rewriter.region(types) as condition:
+        rest, step = (Number(rewriter, value) for value in condition.arguments)
+        is_long = (excess_of_exponent(rest, step) > 0) & (rest < math.inf) & (step > 0.0)
+        rewriter.return_(any_of(rewriter, is_long.value))
+    with rewriter.region(types) as body:
+        rest, step = (Number(rewriter, value) for value in body.arguments)
+        excess = excess_of_exponent(rest, step)
+        excess = (excess > 0).where(excess, 0)
+        shifted = (step.bits("i64") + (excess << 52)).bits("f64")  # times 2**excess
+        proceeds = (excess > 0) & (rest < math.inf)
+        rewriter.return_(proceeds.where(divide_step(rest, shifted), rest).value, step.value)
+    results = rewriter.ops("stablehlo.while", values, types, [condition, body])
+    return Number(rewriter, results[0])
+
+
+def excess_of_exponent(x: Number, y: Number) -> Number:
+    """By how much the binary exponent of x exceeds that of y and 25 more; both not negative."""
+    return (x.bits("i64") >> 52) - (y.bits("i64") >> 52) - 25
+
+
+def any_of(rewriter: Rewriter, mask: Value) -> Value:
+    """Whether any truth value is true."""
+    scalar = TensorType((), "i1")
+    if mask.type == scalar:
+        return mask
+    with rewriter.region([scalar, scalar]) as either:
+        rewriter.return_(rewriter.like("stablehlo.or", *either.arguments))
+    return rewriter.op(
+        "stablehlo.reduce",
+        mask,
+        rewriter.zeros(scalar),
+        type=scalar,
+        regions=[either],
+        dimensions=tuple(range(mask.type.ndim)),
+    )
 
 
 def divide_step(rest: Number, step: Number) -> Number:
