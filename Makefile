@@ -2,13 +2,14 @@
 #
 #   make mnist   train the tutorial's network        make mnist ARGS="--epochs 2"
 #   make test    every check and every test          make test ARGS="-k gather"
+#   make docs    the site, in docs/_build/html
 #
 # A machine needs Python 3.11 or later with pip, and make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 JOBS ?= 2
 BIN := .venv/bin
-SOURCES := minijax backends tutorials benchmarks tests docs/conf.py
+SOURCES := minijax backends tutorials benchmarks tests docs/conf.py docs/_ext
 
 .DEFAULT_GOAL := help
 .PHONY: help mnist test lint format bench docs clean
@@ -37,7 +38,7 @@ bench: .venv/.bench
 	$(BIN)/python benchmarks/mnist.py $(ARGS)
 
 docs: .venv/.docs
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 clean:
 	rm -rf .venv docs/_build dist .pytest_cache .ruff_cache .hypothesis

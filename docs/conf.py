@@ -22,11 +22,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
-# Names of other projects' documentation: their inventories would have to be fetched for each build.
-nitpick_ignore_regex = [
-    (r"py:class", r".*\.(T|TypeT)"),  # type variables
-    (r"py:.*", r"(numpy|np|ml_dtypes|collections|types|enum|contextlib|functools)(\..*)?"),
-]
 
 html_theme = "furo"
 html_title = "minijax"
@@ -34,7 +29,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 
-myst_enable_extensions = ["deflist", "dollarmath"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

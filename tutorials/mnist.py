@@ -32,7 +32,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,12 +40,12 @@ import mnist_data
 import mnist_show
 
 # Both libraries answer to the same names; nothing below this line knows which of them it is using.
-if "--jax" in sys.argv[1:]:
-    import jax
-    import jax.numpy as jnp
-else:
+if TYPE_CHECKING or "--jax" not in sys.argv[1:]:
     import minijax as jax
     import minijax.numpy as jnp
+else:
+    import jax
+    import jax.numpy as jnp
 
 LAYER_SIZES = (784, 512, 512, 10)
 """Pixels of an image, two hidden layers, and one output for each digit."""

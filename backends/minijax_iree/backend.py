@@ -1,7 +1,7 @@
 """What can IREE run, and how does a program get there? The backend "iree" of minijax.
 
-This file joins the parts: a StableHLO module is made safe for IREE (`safety/`), compiled or found
-in the cache (`compiler.py`, `cache.py`), loaded on the device that suits it (`work.py`) and called
+This file joins the parts: a StableHLO module is brought into forms that IREE makes fast (`tuning/`)
+and right (`safety/`), compiled or found in the cache (`compiler.py`, `cache.py`), loaded on the device that suits it (`work.py`) and called
 (`runtime.py`). IREE's runtime takes 70 ms to import; that happens when minijax first looks for a
 device, not when it is imported.
 """
@@ -24,6 +24,7 @@ from .cache import DEFAULT_SIZE_LIMIT, CompilationCache
 from .compiler import Compiler, compile_program
 from .safety import make_safe
 from .targets import CONDITIONAL_LOOP_FLAGS, CPU, GPU_PLATFORMS, TARGETS, Target
+from .tuning import tune
 from .work import gains_from_threads, gathers_only_rows, has_conditional_loop
 
 
@@ -114,7 +115,7 @@ class IreeBackend(Backend):
         parallel = False
         if isinstance(program.body, Module):
             parallel = gains_from_threads(program.body)
-            module = make_safe(program.body)
+            module = make_safe(tune(program.body))
             if gathers_only_rows(module):
                 flags = target.row_gather_flags + flags
             if has_conditional_loop(module):

@@ -1,4 +1,4 @@
-"""The directives of the pages: ``{run}``, ``{source}``, ``{rule-matrix}``, ``{absent}``, ``{decisions}``."""
+"""The directives of the pages: ``run``, ``source``, ``rule-matrix`` and ``absent``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from examples import ExampleError, Session, listing, page_name
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import minijax.lax
+from examples import ExampleError, Session, listing, page_name
 from minijax.core.primitive import SLOTS
 from minijax.testing.rules import rule_matrix
 
@@ -36,7 +36,7 @@ class Run(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         code = "\n".join(self.content)
         path = self.env.doc2path(self.env.docname)
-        session = self.env.temp_data.setdefault("session", None) or Session(page_name(path))
+        session = self.env.temp_data.get("session") or Session(page_name(path))
         self.env.temp_data["session"] = session
         try:
             printed = session.run(
@@ -44,7 +44,7 @@ class Run(SphinxDirective):
             )
         except (ExampleError, SyntaxError) as error:
             raise self.error(str(error)) from error
-        shown = [literal(code, "python")]
+        shown: list[nodes.Node] = [literal(code, "python")]
         if printed:
             text = shortened(printed, self.options.get("lines"), self.options.get("last"))
             output = literal(text, self.options.get("output", "text"))
@@ -163,7 +163,7 @@ class Absent(SphinxDirective):
         for i, name in enumerate(missing):
             paragraph += [nodes.Text(", ")] if i else []
             paragraph += nodes.literal("", name)
-        return [paragraph] if missing else [nodes.paragraph("", "nothing of it")]
+        return [paragraph] if missing else [nodes.paragraph("", "none of those looked for")]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Any
 
 from docutils import nodes
 from docutils.statemachine import StringList
-from examples import ROOT
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
+from examples import ROOT
 from minijax.core.primitive import Primitive
 
 PUBLIC_MODULES = (
@@ -165,8 +167,30 @@ def public_homes() -> dict[str, str]:
     return homes
 
 
+def without_any(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, result: str
+) -> tuple[str, str | None] | None:
+    """Leave out of signatures the annotation ``Any``, which says nothing."""
+    if signature is None:
+        return None
+    signature = re.sub(r": ~typing\.Any = ", "=", signature)
+    signature = re.sub(r": ~typing\.Any\b", "", signature)
+    return signature, None if result == "~typing.Any" else result
+
+
+def in_signature(node: nodes.Node | None) -> bool:
+    """Tell whether a reference stands in a signature, where autodoc made it of an annotation."""
+    while node is not None and not isinstance(node, addnodes.desc_signature):
+        node = node.parent
+    return node is not None
+
+
 def resolve(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
-    """Lead a reference to where an object is defined to where it is documented."""
+    """Lead a reference to where an object is defined to where it is documented.
+
+    A type in a signature that has no entry (of another project, or internal) stays plain text; so
+    do the names of other projects.
+    """
     if node.get("refdomain") != "py":
         return None
     domain, target = env.domains["py"], node["reftarget"]
@@ -174,7 +198,8 @@ def resolve(app: Sphinx, env: Any, node: Any, contnode: Any) -> Any:
     if documented is None and "." not in target:
         documented = next((n for n in domain.objects if n.rpartition(".")[2] == target), None)
     if documented not in domain.objects:
-        return None
+        external = target.partition(".")[0] in ("np", "numpy", "ml_dtypes")
+        return contnode if external or in_signature(node) else None
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", documented, node, contnode)
 
 
@@ -184,5 +209,6 @@ HOMES = public_homes()
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive and the references."""
     app.add_directive("api", Api)
+    app.connect("autodoc-process-signature", without_any)
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

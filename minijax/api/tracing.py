@@ -102,7 +102,7 @@ def eval_shape(fun: Function, *args: Any, **kwargs: Any) -> Any:
     Examples
     --------
     >>> import minijax.numpy as jnp
-    >>> eval_shape(jnp.sin, ShapeDtypeStruct((2,), np.float32))
+    >>> eval_shape(jnp.sin, ShapeDtypeStruct((2,), jnp.float32))
     ShapeDtypeStruct(shape=(2,), dtype=float32)
     """
     check_callable(fun)

@@ -111,6 +111,23 @@ class Array(HasAval):
             raise TypeError("len() of unsized object")
         return self.aval.shape[0]
 
+    # -- Python values: concrete arrays have them, a tracer says why it has none ----------------
+
+    def __bool__(self) -> bool:
+        raise NotImplementedError(type(self).__name__)
+
+    def __int__(self) -> int:
+        raise NotImplementedError(type(self).__name__)
+
+    def __float__(self) -> float:
+        raise NotImplementedError(type(self).__name__)
+
+    def __complex__(self) -> complex:
+        raise NotImplementedError(type(self).__name__)
+
+    def __index__(self) -> int:
+        raise NotImplementedError(type(self).__name__)
+
     # -- operators -----------------------------------------------------------------------------
 
     __add__, __radd__ = _binary("add"), _reflected("add")
@@ -132,7 +149,7 @@ class Array(HasAval):
     __gt__, __ge__ = _binary("greater"), _binary("greater_equal")
     __neg__, __pos__ = _unary("negative"), _unary("positive")
     __abs__, __invert__ = _unary("abs"), _unary("bitwise_not")
-    __round__ = _method("round")
+    __round__ = _method("python_round")
 
     # -- indexing ------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class ShapedArray(AbstractValue):
     def __init__(self, shape: tuple[int, ...], dtype: Any, weak_type: bool = False):
         self.shape = tuple(shape)
         known = isinstance(dtype, (np.dtype, dtypes.ExtendedDType))
-        self.dtype = dtype if known else dtypes.dtype(dtype, canonicalize=False)
+        self.dtype: Any = dtype if known else dtypes.dtype(dtype, canonicalize=False)
         self.weak_type = weak_type
         self._hash = hash((self.shape, self.dtype, weak_type))
 

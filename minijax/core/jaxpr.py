@@ -31,7 +31,7 @@ class Var:
     __slots__ = ("aval",)
 
     def __init__(self, aval: AbstractValue):
-        self.aval = aval
+        self.aval: Any = aval  # nearly always a ShapedArray, and used as one
 
     def __repr__(self) -> str:
         return f"Var(id={id(self)}):{self.aval}"
@@ -50,7 +50,7 @@ class Literal:
 
     def __init__(self, val: Any, aval: AbstractValue | None = None):
         self.val = val
-        self.aval = typeof(val) if aval is None else aval
+        self.aval: Any = typeof(val) if aval is None else aval
 
     def __repr__(self) -> str:
         return f"Literal({self.val})"

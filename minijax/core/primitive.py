@@ -119,7 +119,8 @@ class Arg:
         return np.asarray(values).astype(kind)
 
 
-FLOATS = ("float32", "float64", "bfloat16")
+FLOATS = ("float32", "float64", "bfloat16", "float16")
+COMPLEX = ("complex64", "complex128")
 REALS = (*FLOATS, "int32")
 ALL_KINDS = (*REALS, "bool")
 
@@ -129,8 +130,8 @@ class Sample:
     """One application of a primitive for the rule checker.
 
     ``fun`` applies the primitive to arrays; for first-order primitives it is ``bind`` with
-    ``params``. ``dtypes`` are those the sample is instantiated with. ``moving`` are the positions of
-    the operands that derivatives are taken along; None means all.
+    ``params``. ``dtypes`` are those the sample is instantiated with. ``moving`` are the positions
+    of the operands that derivatives are taken along; None means all.
     """
 
     args: tuple[Arg | np.ndarray, ...]

@@ -51,6 +51,7 @@ from minijax.transforms.lowering import LoweringContext
 from minijax.transforms.staging import trace_closed, trace_to_jaxpr
 
 custom_jvp_call_p = Primitive("custom_jvp_call", multiple_results=True, memoize=False)
+custom_jvp_call_p.hide_params(num_consts=0)
 
 
 class FlatRule:

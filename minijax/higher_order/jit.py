@@ -152,7 +152,10 @@ class JitFunction:
         if state.disable_jit:
             return self._fun(*args, **kwargs)
         try:
-            leaves, form = self._flatten(args, kwargs)
+            if kwargs or not self._all_dynamic:
+                leaves, form = self._flatten(args, kwargs)
+            else:
+                leaves, form = tree_flatten(args)
             avals = [
                 x.aval if type(x) is ConcreteArray else self._type_of(x, args, kwargs)
                 for x in leaves

@@ -8,6 +8,9 @@ not promote: operands have one dtype, and one rank unless they are scalars.
 from __future__ import annotations
 
 from minijax.core.primitive import broadcast_in_dim_p
+from minijax.higher_order.associative_scan import (
+    associative_scan,
+)
 from minijax.higher_order.cond import (
     cond,
     cond_p,
@@ -16,6 +19,14 @@ from minijax.higher_order.cond import (
 from minijax.higher_order.loops import (
     fori_loop,
     map,
+)
+from minijax.higher_order.reduce import (
+    reduce,
+    reduce_p,
+)
+from minijax.higher_order.reduce_window import (
+    reduce_window,
+    reduce_window_p,
 )
 from minijax.higher_order.scan import (
     scan,
@@ -97,6 +108,24 @@ from minijax.primitives.complex_parts import (
     imag_p,
     real,
     real_p,
+)
+from minijax.primitives.conv import (
+    conv_general_dilated,
+    conv_general_dilated_p,
+)
+from minijax.primitives.conv_dimensions import (
+    ConvDimensionNumbers,
+    ConvGeneralDilatedDimensionNumbers,
+    conv_dimension_numbers,
+    conv_general_permutations,
+    conv_shape_tuple,
+)
+from minijax.primitives.conv_forms import (
+    conv,
+    conv_general_dilated_local,
+    conv_general_dilated_patches,
+    conv_transpose,
+    conv_with_general_padding,
 )
 from minijax.primitives.conversion import (
     bitcast_convert_type,
@@ -302,6 +331,11 @@ from minijax.primitives.precision import (
     Precision,
     PrecisionLike,
 )
+from minijax.primitives.random_bit_generator import (
+    RandomAlgorithm,
+    rng_bit_generator,
+    rng_bit_generator_p,
+)
 from minijax.primitives.reduce import (
     reduce_and,
     reduce_and_p,
@@ -350,6 +384,10 @@ from minijax.primitives.structural import (
     squeeze_p,
     transpose,
 )
+from minijax.primitives.top_k import (
+    top_k,
+    top_k_p,
+)
 from minijax.primitives.two_argument import (
     atan2,
     atan2_p,
@@ -357,6 +395,19 @@ from minijax.primitives.two_argument import (
     nextafter_p,
     pow,
     pow_p,
+)
+from minijax.primitives.window_choices import (
+    select_and_gather_add_p,
+    select_and_scatter_add_p,
+)
+from minijax.primitives.window_shapes import (
+    padtype_to_pads,
+    reduce_window_shape_tuple,
+)
+from minijax.primitives.windows import (
+    reduce_window_max_p,
+    reduce_window_min_p,
+    reduce_window_sum_p,
 )
 from minijax.primitives.words import (
     eq_to_p,
@@ -367,33 +418,16 @@ from minijax.primitives.words import (
 )
 
 __all__ = [
-    "bessel_i0e",
-    "bessel_i0e_p",
-    "bessel_i1e",
-    "bessel_i1e_p",
-    "betainc",
-    "regularized_incomplete_beta_p",
-    "igamma",
-    "igamma_grad_a",
-    "igamma_grad_a_p",
-    "igamma_p",
-    "igammac",
-    "igammac_p",
-    "random_gamma_grad",
-    "eq_to_p",
-    "le_to_p",
-    "lt_to_p",
-    "mulhi",
-    "mulhi_p",
-    "zeta",
-    "zeta_p",
     "AccuracyMode",
+    "ConvDimensionNumbers",
+    "ConvGeneralDilatedDimensionNumbers",
     "DotAlgorithm",
     "DotAlgorithmPreset",
     "GatherDimensionNumbers",
     "GatherScatterMode",
     "Precision",
     "PrecisionLike",
+    "RandomAlgorithm",
     "RoundingMethod",
     "ScatterDimensionNumbers",
     "Tolerance",
@@ -414,6 +448,7 @@ __all__ = [
     "asin_p",
     "asinh",
     "asinh_p",
+    "associative_scan",
     "atan",
     "atan2",
     "atan2_p",
@@ -424,6 +459,11 @@ __all__ = [
     "axis_index_p",
     "axis_size",
     "batch_matmul",
+    "bessel_i0e",
+    "bessel_i0e_p",
+    "bessel_i1e",
+    "bessel_i1e_p",
+    "betainc",
     "bitcast_convert_type",
     "bitcast_convert_type_p",
     "bitwise_and",
@@ -453,6 +493,16 @@ __all__ = [
     "cond_p",
     "conj",
     "conj_p",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_general_dilated_local",
+    "conv_general_dilated_p",
+    "conv_general_dilated_patches",
+    "conv_general_permutations",
+    "conv_shape_tuple",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "convert_element_type_p",
     "copy_p",
@@ -487,6 +537,7 @@ __all__ = [
     "dynamic_update_slice_p",
     "eq",
     "eq_p",
+    "eq_to_p",
     "erf",
     "erf_inv",
     "erf_inv_p",
@@ -511,6 +562,12 @@ __all__ = [
     "ge_p",
     "gt",
     "gt_p",
+    "igamma",
+    "igamma_grad_a",
+    "igamma_grad_a_p",
+    "igamma_p",
+    "igammac",
+    "igammac_p",
     "imag",
     "imag_p",
     "index_in_dim",
@@ -523,6 +580,7 @@ __all__ = [
     "is_finite_p",
     "le",
     "le_p",
+    "le_to_p",
     "lgamma",
     "lgamma_p",
     "log",
@@ -533,6 +591,7 @@ __all__ = [
     "logistic_p",
     "lt",
     "lt_p",
+    "lt_to_p",
     "map",
     "max",
     "max_p",
@@ -540,6 +599,8 @@ __all__ = [
     "min_p",
     "mul",
     "mul_p",
+    "mulhi",
+    "mulhi_p",
     "ne",
     "ne_p",
     "neg",
@@ -550,6 +611,7 @@ __all__ = [
     "or_p",
     "pad",
     "pad_p",
+    "padtype_to_pads",
     "pmax",
     "pmax_p",
     "pmean",
@@ -563,9 +625,11 @@ __all__ = [
     "pow_p",
     "psum",
     "psum_p",
+    "random_gamma_grad",
     "real",
     "real_p",
     "reciprocal",
+    "reduce",
     "reduce_and",
     "reduce_and_p",
     "reduce_max",
@@ -574,20 +638,30 @@ __all__ = [
     "reduce_min_p",
     "reduce_or",
     "reduce_or_p",
+    "reduce_p",
     "reduce_precision",
     "reduce_precision_p",
     "reduce_prod",
     "reduce_prod_p",
     "reduce_sum",
     "reduce_sum_p",
+    "reduce_window",
+    "reduce_window_max_p",
+    "reduce_window_min_p",
+    "reduce_window_p",
+    "reduce_window_shape_tuple",
+    "reduce_window_sum_p",
     "reduce_xor",
     "reduce_xor_p",
+    "regularized_incomplete_beta_p",
     "rem",
     "rem_p",
     "reshape",
     "reshape_p",
     "rev",
     "rev_p",
+    "rng_bit_generator",
+    "rng_bit_generator_p",
     "round",
     "round_p",
     "rsqrt",
@@ -607,6 +681,8 @@ __all__ = [
     "scatter_sub",
     "scatter_sub_p",
     "select",
+    "select_and_gather_add_p",
+    "select_and_scatter_add_p",
     "select_n",
     "select_n_p",
     "shift_left",
@@ -644,9 +720,13 @@ __all__ = [
     "tan_p",
     "tanh",
     "tanh_p",
+    "top_k",
+    "top_k_p",
     "transpose",
     "transpose_p",
     "while_loop",
     "while_p",
     "xor_p",
+    "zeta",
+    "zeta_p",
 ]

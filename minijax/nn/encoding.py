@@ -38,7 +38,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
 
     Examples
     --------
-    >>> one_hot(np.array([0, 2]), 3)
+    >>> one_hot([0, 2], 3)
     Array([[1., 0., 0.],
            [0., 0., 1.]], dtype=float32)
     """

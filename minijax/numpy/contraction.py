@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import opt_einsum
+from opt_einsum.parser import parse_einsum_input
 
 from minijax import lax
 from minijax.core import dtypes
@@ -108,12 +109,12 @@ def _parsed(subscripts: Any, operands: Sequence[Any]) -> tuple[str, list[Any]]:
         for x, names in zip(arrays, everything[1 : 2 * pairs : 2], strict=True):
             mixed += [np.broadcast_to(np.int8(0), x.shape), list(names)]
         mixed += everything[2 * pairs :]
-        parsed = opt_einsum.parser.parse_einsum_input(mixed)
+        parsed = parse_einsum_input(mixed)
         return f"{parsed[0]}->{parsed[1]}", arrays
     check_arraylike("einsum", *operands)
     arrays = [asarray(as_operand(x)) for x in operands]
     shapes = [x.shape for x in arrays]
-    inputs, result, _ = opt_einsum.parser.parse_einsum_input((subscripts, *shapes), shapes=True)
+    inputs, result, _ = parse_einsum_input((subscripts, *shapes), shapes=True)
     return f"{inputs}->{result}", arrays
 
 
@@ -129,9 +130,9 @@ def _contractions(
     formula: str, shapes: Sequence[tuple[int, ...]], optimize: Any
 ) -> list[tuple[tuple[int, ...], str]]:
     """Return which operands to contract in turn, and the formula of each contraction."""
-    _, steps = opt_einsum.contract_path(
+    steps: Any = opt_einsum.contract_path(
         formula, *shapes, shapes=True, optimize=_path(optimize, shapes), einsum_call=True
-    )
+    )[1]
     return [(step[0], step[2]) for step in steps]
 
 

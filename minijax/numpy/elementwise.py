@@ -234,7 +234,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     a, b = promote_args("isclose", a, b)
     dtype = dtype_of(a)
     if not dtypes.issubdtype(dtype, np.inexact):
-        if dtype == np.bool_:
+        if dtype == np.bool_ or dtypes.is_extended(dtype):
             return lax.eq(a, b)
         a, b = promote_args_inexact("isclose", a, b)
     part = dtypes.canonicalize_dtype(dtypes.to_floating_dtype(dtype_of(a)))

@@ -6,12 +6,14 @@ and negative zero have a sign too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minijax import lax
 from minijax.core import dtypes
+from minijax.higher_order.custom_jvp import custom_jvp
 from minijax.numpy.calls import staged_call
 from minijax.numpy.convert import as_arrays, asarray
 from minijax.numpy.promotion import (
@@ -271,6 +273,11 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     (x,) = promote_dtypes_inexact(x)
     if _kind(x) == "c":
         raise TypeError("frexp does not support complex-valued inputs")
+    return _frexp(x)
+
+
+@custom_jvp
+def _frexp(x: Any) -> tuple[Any, Any]:
     dtype = dtype_of(x)
     nmant, mask = _exponent_bits(dtype)
     # A subnormal number has no exponent of its own: make it normal first.
@@ -288,6 +295,16 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     mantissa = lax.bitcast_convert_type(half, dtype)
     special = lax.bitwise_or(lax.eq(x, constant_like(x, 0)), lax.bitwise_not(lax.is_finite(x)))
     return pick(special, x, mantissa), pick(special, np.int32(0), exponent)
+
+
+@_frexp.defjvp
+def _frexp_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The mantissa is ``x * 2 ** -exponent``, and the exponent constant between its jumps."""
+    (x,), (t,) = primals, tangents
+    mantissa, exponent = _frexp(x)
+    scale = lax.exp2(lax.neg(convert(exponent, dtype_of(x))))
+    no_tangent = np.zeros(exponent.shape, dtypes.float0)
+    return (mantissa, exponent), (lax.mul(t, scale), no_tangent)
 
 
 @staged_call

@@ -60,9 +60,9 @@ class _Joined:
     def __getitem__(self, key: Any) -> Any:
         items = list(key) if isinstance(key, tuple) else [key]
         axis, ndim, place = self.defaults
-        if items and items[0] in ("r", "c"):
-            return self._matrix(items[0], items[1:])
         if items and isinstance(items[0], str):
+            if items[0] in ("r", "c"):
+                return self._matrix(items[0], items[1:])
             axis, ndim, place = self._directive(items.pop(0))
         arrays = [self._extended(item, ndim, place) for item in items]
         return concatenate(arrays, axis)

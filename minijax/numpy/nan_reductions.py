@@ -26,6 +26,7 @@ from minijax.numpy.reductions import (
     all,
     argmax,
     argmin,
+    check_mask,
     counted,
     max,
     min,
@@ -57,7 +58,7 @@ def _without_nan(
 ) -> Any:
     x = _operand(name, a)
     out = reduce(replace_nan(x, kind.start(x.dtype)), axis, **options)
-    if not kind.extremum or not _can_be_nan(x):
+    if not kind.extremum or not _can_be_nan(x) or options["initial"] is not None:
         return out
     nothing = all(lax.ne(x, x), axis, keepdims=options["keepdims"])
     return pick(nothing, constant_like(out, np.nan), out)
@@ -87,6 +88,7 @@ def nansum(
     Array(1., dtype=float32)
     """
     refuse_out("nansum", out)
+    check_mask("nansum", where)
     return _nansum(a, initial, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
@@ -108,6 +110,7 @@ def nanprod(
 ) -> Any:
     """Product along axes, NaN counting as 1; the arguments are those of ``prod``."""
     refuse_out("nanprod", out)
+    check_mask("nanprod", where)
     return _nanprod(a, initial, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
@@ -134,6 +137,7 @@ def nanmax(
     Array(1., dtype=float32)
     """
     refuse_out("nanmax", out)
+    check_mask("nanmax", where)
     return _nanmax(a, initial, where, axis=static_axis(axis), keepdims=keepdims)
 
 
@@ -154,6 +158,7 @@ def nanmin(
 ) -> Any:
     """Smallest element along axes that is not NaN; the arguments are those of ``min``."""
     refuse_out("nanmin", out)
+    check_mask("nanmin", where)
     return _nanmin(a, initial, where, axis=static_axis(axis), keepdims=keepdims)
 
 
@@ -198,6 +203,7 @@ def nanmean(
     Array(2., dtype=float32)
     """
     refuse_out("nanmean", out)
+    check_mask("nanmean", where)
     return _nanmean(a, where, axis=static_axis(axis), dtype=dtype, keepdims=keepdims)
 
 
@@ -236,6 +242,7 @@ def nanvar(
 ) -> Any:
     """Variance along axes of the elements that are not NaN; the arguments are those of ``var``."""
     refuse_out("nanvar", out)
+    check_mask("nanvar", where)
     return _nanvar(
         a, where, mean, axis=static_axis(axis), dtype=dtype, ddof=ddof, keepdims=keepdims
     )
@@ -253,6 +260,7 @@ def nanstd(
 ) -> Any:
     """Root of :func:`nanvar`, whose arguments it takes."""
     refuse_out("nanstd", out)
+    check_mask("nanstd", where)
     return lax.sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where, mean))
 
 

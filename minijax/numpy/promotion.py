@@ -186,7 +186,7 @@ def _fits(x: float, dtype: np.dtype) -> bool:
     return -_SAFE < x < _SAFE and dtype.itemsize >= 4 and (x >= 0 or dtype.kind != "u")
 
 
-def constant_like(x: Any, value: complex) -> Any:
+def constant_like(x: Any, value: Any) -> Any:
     """Return a scalar of the dtype of ``x``, weak if ``x`` is: it changes no type in operations."""
     aval = typeof(x)
     dtype: Any = aval.dtype

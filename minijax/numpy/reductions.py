@@ -141,7 +141,7 @@ def widened(dtype: Any) -> Any:
 def _initial(initial: Any, dtype: Any) -> Any:
     x = as_operand(initial)
     if typeof(x).shape:
-        raise ValueError("initial value must be a scalar.")
+        raise ValueError(f"initial value must be a scalar. Got array of shape {typeof(x).shape}")
     if isinstance(x, (bool, int, float, complex)):
         return np.asarray(x).astype(dtype)
     return convert(x, dtype)
@@ -640,6 +640,7 @@ def _var_operands(
     name: str, a: Any, ddof: Any, correction: Any, where: Any, mean: Any
 ) -> tuple[Any, ...]:
     check_arraylike(name, a)
+    check_mask(name, where)
     if correction is None:
         correction = ddof
     elif not isinstance(ddof, int) or ddof != 0:

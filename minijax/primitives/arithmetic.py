@@ -15,9 +15,18 @@ import numpy as np
 
 from minijax.core import dtypes
 from minijax.core.aval import ShapedArray, typeof
-from minijax.core.primitive import FLOATS, REALS, Arg, Primitive, full_of, is_undefined_primal
+from minijax.core.primitive import (
+    COMPLEX,
+    FLOATS,
+    REALS,
+    Arg,
+    Primitive,
+    full_of,
+    is_undefined_primal,
+)
 from minijax.primitives.elementwise_rules import (
     broadcast_tangent,
+    compute_in_bytes,
     lower_as,
     public_binary,
     public_unary,
@@ -35,7 +44,7 @@ from minijax.primitives.operands import (
 from minijax.stablehlo.emit import Emitter
 from minijax.stablehlo.ir import Value
 
-NUMBERS = (*REALS, "complex64")
+NUMBERS = (*REALS, *COMPLEX)
 
 # -- neg ----------------------------------------------------------------------------------------
 
@@ -54,6 +63,7 @@ def neg_transpose(ct: Any, x: Any) -> list[Any]:
     return [neg(ct)]
 
 
+compute_in_bytes(neg_p)
 elementwise_batch(neg_p)
 lower_as(neg_p, "stablehlo.negate")
 neg_p.sample(Arg((2, 3)), _dtypes=NUMBERS)
@@ -251,7 +261,7 @@ def integer_pow_lower(ctx: Emitter, x: Value, *, y: int) -> Value:
 
 integer_pow_p.sample(Arg((2, 3)), _dtypes=NUMBERS, y=3)
 integer_pow_p.sample(Arg((2, 3)), _dtypes=NUMBERS, y=0)
-integer_pow_p.sample(Arg((2, 3), 0.5, 2), _dtypes=("float32", "float64", "complex64"), y=-2)
+integer_pow_p.sample(Arg((2, 3), 0.5, 2), _dtypes=("float32", "float64", *COMPLEX), y=-2)
 
 square_p = Primitive("square")
 square = public_unary(square_p, "Elementwise square: ``x * x``.", NUMERIC)
@@ -317,9 +327,10 @@ def div_transpose(ct: Any, x: Any, y: Any) -> list[Any]:
     return [unbroadcast(div(ct, y), x.aval), None]
 
 
+compute_in_bytes(div_p)
 elementwise_batch(div_p)
 lower_as(div_p, "stablehlo.divide")
-div_p.sample(Arg((2, 3)), Arg((2, 3), 0.5, 2), _dtypes=(*FLOATS, "complex64"))
+div_p.sample(Arg((2, 3)), Arg((2, 3), 0.5, 2), _dtypes=(*FLOATS, *COMPLEX))
 div_p.sample(Arg((2, 3), -9, 9), Arg((2, 3), -3, 3), _dtypes=("int32", "int8"))
 div_p.sample(Arg((2, 3)), Arg((), 0.5, 2), _dtypes=("float32",))
 div_p.sample(Arg((2, 1)), Arg((1, 3), 0.5, 2), _dtypes=("float32",))

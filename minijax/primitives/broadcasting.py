@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,11 +166,14 @@ def _check_broadcast_dimensions(
 def broadcast_in_dim_reference(
     x: np.ndarray, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...], sharding: Any
 ) -> np.ndarray:
-    order = np.argsort(broadcast_dimensions)
+    if x.shape == shape and broadcast_dimensions == tuple(range(x.ndim)):
+        return x
     lengths = [1] * len(shape)
     for length, dim in zip(x.shape, broadcast_dimensions, strict=True):
         lengths[dim] = length
-    return np.broadcast_to(x.transpose(order).reshape(lengths), shape)
+    if any(a > b for a, b in pairwise(broadcast_dimensions)):
+        x = x.transpose(np.argsort(broadcast_dimensions))
+    return np.broadcast_to(x.reshape(lengths), shape)
 
 
 @broadcast_in_dim_p.linear_in(0)

@@ -14,6 +14,7 @@ import numpy as np
 
 from minijax.core import dtypes
 from minijax.core.aval import ShapedArray, typeof
+from minijax.core.primitive import COMPLEX as COMPLEX_SAMPLES
 from minijax.core.primitive import Arg, Primitive, is_undefined_primal
 from minijax.primitives.arithmetic import neg
 from minijax.primitives.elementwise_rules import lower_as, public_unary, scalar_like
@@ -65,7 +66,7 @@ def real_transpose(ct: Any, x: Any) -> list[Any]:
 
 elementwise_batch(real_p)
 lower_as(real_p, "stablehlo.real")
-real_p.sample(Arg((2, 3)), _dtypes=("complex64",))
+real_p.sample(Arg((2, 3)), _dtypes=COMPLEX_SAMPLES)
 
 imag_p = Primitive("imag")
 imag = public_unary(imag_p, "Elementwise imaginary part of complex numbers.", COMPLEX)
@@ -84,7 +85,7 @@ def imag_transpose(ct: Any, x: Any) -> list[Any]:
 
 elementwise_batch(imag_p)
 lower_as(imag_p, "stablehlo.imag")
-imag_p.sample(Arg((2, 3)), _dtypes=("complex64",))
+imag_p.sample(Arg((2, 3)), _dtypes=COMPLEX_SAMPLES)
 
 # -- complex ------------------------------------------------------------------------------------
 
@@ -119,7 +120,9 @@ def complex_abstract(x: ShapedArray, y: ShapedArray) -> ShapedArray:
     _check_component("complex", y, " at position 1")
     check_same_dtypes("complex", [x, y])
     dtype = dtypes.to_complex_dtype(x.dtype)
-    return ShapedArray(broadcast_shape("complex", [x.shape, y.shape]), dtype)
+    return ShapedArray(
+        broadcast_shape("complex", [x.shape, y.shape]), dtype, x.weak_type and y.weak_type
+    )
 
 
 @complex_p.reference
@@ -196,5 +199,5 @@ def conj_lower(ctx: Emitter, x: Value, *, input_dtype: Any) -> Value:
     return ctx.op("stablehlo.complex", real_part, ctx.like("stablehlo.negate", imaginary))
 
 
-conj_p.sample(Arg((2, 3)), _dtypes=("complex64",), input_dtype=np.dtype("complex64"))
-conj_p.sample(Arg((2, 3)), _dtypes=("float32",), input_dtype=np.dtype("float32"))
+for _name in (*COMPLEX_SAMPLES, "float32", "float64"):
+    conj_p.sample(Arg((2, 3)), _dtypes=(_name,), input_dtype=np.dtype(_name))

@@ -104,7 +104,7 @@ def conv_general_dilated(
     batch_group_count : int
         In how many groups the batch and the output features are divided.
     precision : optional
-        See :func:`~minijax.primitives.precision.canonicalize_precision`.
+        A ``Precision``, its name, or a pair of them: see :class:`~minijax.lax.Precision`.
     preferred_element_type : dtype-like, optional
         The dtype in which to accumulate and of the result.
     out_sharding : None
@@ -314,7 +314,9 @@ def conv_transpose_lhs(
     )
     groups = feature_group_count * batch_group_count
     if groups > 1:  # the groups of output features now divide the input features
-        rhs = fold_axis(split_axis(rhs, rhs_spec[0], groups), rhs_spec[0], rhs_spec[1] + 1)
+        out_features, in_features = rhs_spec[:2]
+        rhs = split_axis(rhs, out_features, groups)
+        rhs = fold_axis(rhs, out_features, in_features + (in_features > out_features))
     out = conv_general_dilated_p.bind(
         ct,
         convert(rev(rhs, rhs_spec[2:]), typeof(ct).dtype),
@@ -417,6 +419,7 @@ def conv_batch(
     lhs_spec, rhs_spec, out_spec = dimension_numbers
     groups = feature_group_count * batch_group_count
     params["dimension_numbers"] = dimension_numbers
+    out_dim = out_spec[1]
     if lhs_dim is not None and rhs_dim is not None:
         by_batch = batch_group_count > 1
         place = lhs_spec[0 if by_batch else 1]
@@ -426,13 +429,11 @@ def conv_batch(
             batch_group_count *= axis.size
         else:
             feature_group_count *= axis.size
-        out_dim = out_spec[1]
     elif lhs_dim is not None:
         lhs = _fold_within_groups(lhs, lhs_dim, lhs_spec[0], batch_group_count)
         out_dim = out_spec[0]
-    else:
+    elif rhs_dim is not None:
         rhs = _fold_within_groups(rhs, rhs_dim, rhs_spec[0], groups)
-        out_dim = out_spec[1]
     params |= {
         "feature_group_count": feature_group_count,
         "batch_group_count": batch_group_count,
@@ -513,7 +514,7 @@ def conv_attribute(numbers: ConvDimensionNumbers) -> Raw:
 
 # -- samples --------------------------------------------------------------------------------------
 
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     "window_strides": (1, 1),
     "padding": ((0, 0), (0, 0)),
     "lhs_dilation": (1, 1),
@@ -525,7 +526,7 @@ _PLAIN = {
     "preferred_element_type": None,
     "out_sharding": None,
 }
-_LINE = _PLAIN | {
+_LINE: dict[str, Any] = _PLAIN | {
     "window_strides": (1,),
     "padding": ((1, 1),),
     "lhs_dilation": (1,),
@@ -536,7 +537,8 @@ _NHWC = ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 _MIXED = ConvDimensionNumbers((3, 1, 0, 2), (1, 3, 2, 0), (1, 3, 0, 2))
 _EVERYWHERE = ("float32", "float64", "bfloat16", "int32", "int8")
 
-for _lhs, _rhs, _changes, _kinds in (
+_Form = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any], tuple[str, ...]]
+_FORMS: tuple[_Form, ...] = (
     ((2, 3, 4, 5), (4, 3, 3, 2), {}, _EVERYWHERE),
     (
         (2, 5, 4, 3),
@@ -559,30 +561,30 @@ for _lhs, _rhs, _changes, _kinds in (
     ((2, 4, 4, 3), (6, 2, 2, 2), {"feature_group_count": 2}, ("float32", "float64", "bfloat16")),
     ((2, 3, 4, 3), (6, 1, 2, 2), {"feature_group_count": 3}, ("float32", "float64")),
     ((4, 3, 3, 3), (2, 3, 2, 2), {"batch_group_count": 2}, ("float32", "float64")),
+    (
+        (2, 3, 3, 4),
+        (2, 2, 2, 6),
+        {"feature_group_count": 2, "dimension_numbers": _NHWC},
+        ("float32", "float64"),
+    ),
     ((2, 0, 3, 3), (2, 0, 2, 2), {}, ("float32",)),
     ((2, 3, 1, 3), (2, 3, 2, 2), {}, ("float32",)),
-):
+)
+for _lhs, _rhs, _changes, _kinds in _FORMS:
     conv_general_dilated_p.sample(Arg(_lhs), Arg(_rhs), _dtypes=_kinds, **_PLAIN | _changes)
 conv_general_dilated_p.sample(
     Arg((1, 2, 4)), Arg((2, 2, 3)), _dtypes=("complex64", "bool", "uint8"), **_LINE
 )
 for _kind, _preferred in (("int8", "int32"), ("bfloat16", "float32")):
+    _types: dict[str, Any] = {"preferred_element_type": np.dtype(_preferred)}
     conv_general_dilated_p.sample(
-        Arg((1, 2, 4), -9, 9),
-        Arg((2, 2, 3), -9, 9),
-        _dtypes=(_kind,),
-        **_LINE | {"preferred_element_type": np.dtype(_preferred)},
+        Arg((1, 2, 4), -9, 9), Arg((2, 2, 3), -9, 9), _dtypes=(_kind,), **_LINE | _types
     )
-conv_general_dilated_p.sample(
-    Arg((2, 3)),
-    Arg((4, 3)),
-    _dtypes=("float32",),
-    **_PLAIN
-    | {
-        "window_strides": (),
-        "padding": (),
-        "lhs_dilation": (),
-        "rhs_dilation": (),
-        "dimension_numbers": ConvDimensionNumbers(*((0, 1),) * 3),
-    },
-)
+_POINT: dict[str, Any] = _PLAIN | {
+    "window_strides": (),
+    "padding": (),
+    "lhs_dilation": (),
+    "rhs_dilation": (),
+    "dimension_numbers": ConvDimensionNumbers(*((0, 1),) * 3),
+}
+conv_general_dilated_p.sample(Arg((2, 3)), Arg((4, 3)), _dtypes=("float32",), **_POINT)

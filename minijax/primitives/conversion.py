@@ -19,6 +19,7 @@ from minijax.core.array import Array, array_from_numpy
 from minijax.core.aval import ShapedArray, typeof
 from minijax.core.primitive import (
     ALL_KINDS,
+    COMPLEX,
     Arg,
     AxisInfo,
     Primitive,
@@ -169,10 +170,10 @@ def convert_element_type_lower(
     return ctx.convert(x, new_dtype)
 
 
-for _target in ("float32", "bfloat16", "int32", "bool"):
+for _target in ("float32", "bfloat16", "float16", "float8_e4m3fn", "int32", "bool"):
     convert_element_type_p.sample(
         Arg((2, 3), -3, 3),
-        _dtypes=(*ALL_KINDS, "complex64"),
+        _dtypes=(*ALL_KINDS, *COMPLEX, "float8_e4m3fn", "float8_e5m2"),
         _smooth=False,  # what is rounded away has no derivative that differences could see
         new_dtype=dtypes.DTYPES[_target],
         weak_type=False,
@@ -180,8 +181,10 @@ for _target in ("float32", "bfloat16", "int32", "bool"):
     )
 for _source, _target in (
     ("bfloat16", "float32"),
+    ("float16", "float64"),
     ("float32", "complex64"),
     ("complex64", "float32"),
+    ("complex64", "complex128"),
 ):
     convert_element_type_p.sample(
         Arg((2, 3)),

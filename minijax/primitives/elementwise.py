@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minijax.core.aval import ShapedArray
-from minijax.core.primitive import FLOATS, Arg, AxisInfo, Primitive
+from minijax.core.primitive import COMPLEX, FLOATS, Arg, AxisInfo, Primitive
 from minijax.primitives.arithmetic import (
     add,
     div,
@@ -97,7 +97,7 @@ def sin_lower(ctx: Emitter, x: Value, *, accuracy: Any) -> Value:
     return ctx.op("stablehlo.sine", x)
 
 
-sin_p.sample(Arg((2, 3)), _dtypes=(*FLOATS, "complex64"), accuracy=None)
+sin_p.sample(Arg((2, 3)), _dtypes=(*FLOATS, *COMPLEX), accuracy=None)
 
 # -- references that NumPy has no function for --------------------------------------------------
 
@@ -122,6 +122,19 @@ def _logistic_value(x: np.ndarray) -> np.ndarray:
     return one / (one + np.exp(-x))  # exp may overflow to infinity: its reciprocal is 0
 
 
+def _log1p_value(x: np.ndarray) -> np.ndarray:
+    if x.dtype.kind != "c":
+        return np.log1p(x)
+    # NumPy takes the logarithm of the rounded sum, and loses the sign of the imaginary part.
+    a, b = np.real(x), np.imag(x)
+    shifted = np.array(x)
+    shifted.real += 1  # type: ignore[attr-defined]
+    out = np.array(np.log(shifted))
+    small = (np.abs(a) < 0.5) & (np.abs(b) < 0.5)
+    out.real = np.where(small, np.log1p(a * (a + 2) + b * b) / 2, np.real(out))
+    return out
+
+
 # -- the exponential and its relatives ----------------------------------------------------------
 
 exp_p, exp = unary(
@@ -138,7 +151,7 @@ expm1_p, expm1 = unary(
     accuracy=True, jvp_from_output=lambda t, out, x: mul(t, add(out, scalar_like(out, 1))),
 )  # fmt: skip
 log1p_p, log1p = unary(
-    "log1p", INEXACT, np.log1p, "stablehlo.log_plus_one",
+    "log1p", INEXACT, _log1p_value, "stablehlo.log_plus_one",
     "Elementwise ``log(1 + x)``, exact for small ``x``.",
     accuracy=True, domain=(-0.8, 2), jvp=lambda t, x: div(t, add(x, scalar_like(x, 1))),
 )  # fmt: skip

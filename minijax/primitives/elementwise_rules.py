@@ -14,8 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from minijax.core import dtypes
 from minijax.core.aval import typeof
-from minijax.core.primitive import FLOATS, Arg, AxisInfo, Primitive, Rule, broadcast_in_dim_p
+from minijax.core.primitive import (
+    COMPLEX,
+    FLOATS,
+    Arg,
+    AxisInfo,
+    Primitive,
+    Rule,
+    broadcast_in_dim_p,
+)
 from minijax.primitives.operands import (
     KIND_NAMES,
     ArrayLike,
@@ -31,7 +40,7 @@ from minijax.stablehlo.ir import Value
 # -- constants and shapes -----------------------------------------------------------------------
 
 
-def scalar_like(x: Any, value: complex) -> np.ndarray:
+def scalar_like(x: Any, value: Any) -> np.ndarray:
     """Return ``value`` as a scalar of the dtype of ``x``; it broadcasts to any shape."""
     dtype: Any = typeof(x).dtype
     return np.asarray(value, dtype)
@@ -105,6 +114,31 @@ def lower_as(p: Primitive, name: str, **attributes: Any) -> Rule:
 
     lower_rule.__name__ = f"{p.name}_lower"
     return p.lower(lower_rule)
+
+
+# -- integers of less than a byte -----------------------------------------------------------------
+
+
+def is_narrow_integer(dtype: Any) -> bool:
+    """Tell whether a dtype is of integers with fewer than eight bits."""
+    return dtypes.issubdtype(dtype, np.integer) and dtypes.iinfo(dtype).bits < 8
+
+
+def compute_in_bytes(p: Primitive) -> None:
+    """Let a reference rule see integers of fewer than eight bits as bytes; the result wraps.
+
+    NumPy has no arithmetic for them, or gives the result another dtype.
+    """
+    ordinary = p.rule("reference")
+
+    def reference_rule(*operands: np.ndarray, **params: Any) -> np.ndarray:
+        dtype = operands[0].dtype
+        if dtype.itemsize > 1 or not is_narrow_integer(dtype):
+            return ordinary(*operands, **params)
+        byte = np.int8 if dtypes.issubdtype(dtype, np.signedinteger) else np.uint8
+        return ordinary(*(x.astype(byte) for x in operands), **params).astype(dtype)
+
+    register(p, "reference", reference_rule)
 
 
 # -- operations of one argument -----------------------------------------------------------------
@@ -268,7 +302,7 @@ def unary(
         lower_as(p, lowering)
     else:
         p.lower(lowering)
-    sampled = (*FLOATS, "complex64") if np.complexfloating in kinds else FLOATS
+    sampled = (*FLOATS, *COMPLEX) if np.complexfloating in kinds else FLOATS
     params: dict[str, Any] = {"accuracy": None} if accuracy else {}
     p.sample(Arg((2, 3), *domain), _dtypes=sampled, **params)
     return p, public_unary(p, summary, kinds, accuracy=accuracy)

@@ -232,7 +232,7 @@ elementwise_abstract(erf_inv_p, FLOATING)
 @erf_inv_p.reference
 def erf_inv_reference(x: np.ndarray) -> np.ndarray:
     if x.dtype == np.float64:
-        return scipy.special.erfinv(x)
+        return np.where(x == 0, x, scipy.special.erfinv(x))  # scipy drops the sign of zero
     out = np.empty(x.shape, x.dtype)
     source, target = x.reshape(-1), out.reshape(-1)
     for start in range(0, x.size, BLOCK):

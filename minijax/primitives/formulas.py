@@ -178,11 +178,9 @@ def lower_formula(algorithm: Algorithm) -> Rule:
     def lower_rule(ctx: Emitter, *operands: Value, **params: Any) -> Value:
         (aval,) = ctx.avals_out
         dtype = aval.dtype if aval.dtype.itemsize >= 4 else np.dtype("float32")
-        numbers = [
-            Number(ctx, x).convert(element_type(dtype)) for x in on_common_shape(ctx, *operands)
-        ]
+        numbers = [Number(ctx, x).to(element_type(dtype)) for x in on_common_shape(ctx, *operands)]
         result = algorithm(StablehloFormulas(ctx, dtype), *numbers)
-        return result.convert(element_type(aval.dtype)).value
+        return result.to(element_type(aval.dtype)).value
 
     return lower_rule
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from minijax.core.primitive import Arg, Primitive
+from minijax.core.primitive import FLOATS, Arg, Primitive
 from minijax.primitives.arithmetic import add, mul, neg, sub
 from minijax.primitives.elementwise import exp, log, log1p
 from minijax.primitives.elementwise_rules import scalar_like
@@ -128,7 +128,7 @@ def _at_edges(f: Formulas, a: Any, b: Any, x: Any, value: Any) -> Any:
 lower_by(regularized_incomplete_beta_p, beta_tail)
 
 for _b, _dtypes in (
-    (Arg((2, 3), 0.5, 6), ("float32", "float64", "bfloat16", "float16")),
+    (Arg((2, 3), 0.5, 6), FLOATS),
     (Arg((), 0.5, 6), ("float32",)),
 ):
     regularized_incomplete_beta_p.sample(

@@ -16,6 +16,7 @@ from minijax.core import dtypes
 from minijax.core.aval import ShapedArray, typeof
 from minijax.core.primitive import (
     ALL_KINDS,
+    COMPLEX,
     FLOATS,
     Arg,
     Primitive,
@@ -27,6 +28,8 @@ from minijax.core.primitive import (
 )
 from minijax.primitives.elementwise_rules import (
     batch_at_full_shape,
+    compute_in_bytes,
+    is_narrow_integer,
     lower_as,
     on_common_shape,
     public_binary,
@@ -48,7 +51,7 @@ from minijax.stablehlo.ir import Value
 BOOL = np.dtype(bool)
 INTEGER = (np.integer,)
 ORDERED = (np.integer, np.floating, np.bool_)
-INTEGER_SAMPLES = ("int32", "uint32", "int8")
+INTEGER_SAMPLES = ("int32", "uint32", "int8", "int64")
 
 # -- comparisons --------------------------------------------------------------------------------
 
@@ -72,7 +75,7 @@ def comparison(
     elementwise_batch(p)
     p.lower(lower_rule)
     # Integers from a small range, so that some pairs are equal.
-    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=ALL_KINDS)
+    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=(*ALL_KINDS, "float8_e4m3fn"))
     p.sample(Arg((2, 3), dtype="int32"), Arg((), dtype="int32"), _dtypes=("int32",))
     return p, public_binary(p, summary, kinds)
 
@@ -133,6 +136,7 @@ def bitwise(
 
     reference_rule.__name__ = f"{name}_reference"
     p.reference(reference_rule)
+    compute_in_bytes(p)
     p.jvp_zero("integers and booleans have no derivative")
     elementwise_batch(p)
     lower_as(p, f"stablehlo.{name}")
@@ -174,6 +178,7 @@ def not_reference(x: np.ndarray) -> np.ndarray:
     return np.invert(x)
 
 
+compute_in_bytes(not_p)
 not_p.jvp_zero("integers and booleans have no derivative")
 elementwise_batch(not_p)
 lower_as(not_p, "stablehlo.not")
@@ -205,32 +210,46 @@ def shift(
     return p, public_binary(p, summary, INTEGER)
 
 
-def _as_signed(x: np.ndarray) -> np.ndarray:
-    return x.view(f"i{x.dtype.itemsize}")
-
-
 def as_unsigned(x: np.ndarray) -> np.ndarray:
-    """See integers as unsigned words of the same bits."""
+    """See integers as unsigned words of the same bits, at least a byte wide."""
+    if is_narrow_integer(x.dtype):
+        return x.astype(np.int8).view(np.uint8) & np.uint8(2 ** dtypes.iinfo(x.dtype).bits - 1)
     return x.view(f"u{x.dtype.itemsize}")
 
 
+def _as_signed(x: np.ndarray) -> np.ndarray:
+    """See integers as signed words of the same bits, the sign extended to a byte."""
+    if is_narrow_integer(x.dtype):
+        unused = 8 - dtypes.iinfo(x.dtype).bits
+        return (as_unsigned(x) << np.uint8(unused)).view(np.int8) >> np.int8(unused)
+    return x.view(f"i{x.dtype.itemsize}")
+
+
+def _from_word(word: np.ndarray, dtype: Any) -> np.ndarray:
+    return word.astype(dtype) if is_narrow_integer(dtype) else word.view(dtype)
+
+
+def _left_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return _from_word(np.left_shift(as_unsigned(x), as_unsigned(y)), x.dtype)
+
+
 def _arithmetic_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.right_shift(_as_signed(x), _distance(y)).view(x.dtype)
+    return _from_word(np.right_shift(_as_signed(x), _distance(y)), x.dtype)
 
 
 def _logical_shift(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.right_shift(as_unsigned(x), as_unsigned(y)).view(x.dtype)
+    return _from_word(np.right_shift(as_unsigned(x), as_unsigned(y)), x.dtype)
 
 
 def _distance(y: np.ndarray) -> np.ndarray:
     """Clip a distance so that it is a positive signed number, whatever its high bit."""
-    bits = 8 * y.dtype.itemsize
-    return _as_signed(np.minimum(as_unsigned(y), as_unsigned(np.asarray(bits, y.dtype))))
+    word = as_unsigned(y)
+    return np.minimum(word, word.dtype.type(8 * word.itemsize)).view(f"i{word.itemsize}")
 
 
 shift_left_p, shift_left = shift(
     "shift_left",
-    np.left_shift,
+    _left_shift,
     "Elementwise left shift: ``x << y``; zero where ``y`` is not in [0, width).",
 )
 shift_right_arithmetic_p, shift_right_arithmetic = shift(
@@ -273,7 +292,7 @@ elementwise_abstract(clz_p, INTEGER)
 def clz_reference(x: np.ndarray) -> np.ndarray:
     # Copy the highest bit into all bits below it; what remains zero was leading.
     word = as_unsigned(x)
-    bits = 8 * x.dtype.itemsize
+    bits = dtypes.iinfo(x.dtype).bits
     step = 1
     while step < bits:
         word = word | (word >> word.dtype.type(step))
@@ -424,7 +443,10 @@ def _choose_lower(ctx: Emitter, which: Value, first: int, cases: Sequence[Value]
     return ctx.select(is_lower, lower, upper)
 
 
-select_n_p.sample(Arg((2, 3), dtype="bool"), Arg((2, 3)), Arg((2, 3)), _dtypes=ALL_KINDS)
+select_n_p.sample(
+    Arg((2, 3), dtype="bool"), Arg((2, 3)), Arg((2, 3)),
+    _dtypes=(*ALL_KINDS, *COMPLEX, "float8_e5m2"),
+)  # fmt: skip
 select_n_p.sample(Arg((), dtype="bool"), Arg(), Arg(), _dtypes=("float32",))
 select_n_p.sample(Arg((), dtype="bool"), Arg((2, 3)), Arg((2, 3)), _dtypes=("float32",))
 select_n_p.sample(

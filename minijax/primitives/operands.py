@@ -122,8 +122,7 @@ def elementwise_abstract(
         if result_dtype is not None:
             dtype = result_dtype(dtype) if callable(result_dtype) else result_dtype
         shape = broadcast_shape(p.name, [aval.shape for aval in avals])
-        weak = all(aval.weak_type for aval in avals) and result_dtype is None
-        return ShapedArray(shape, dtype, weak)
+        return ShapedArray(shape, dtype, all(aval.weak_type for aval in avals))
 
     abstract_rule.__name__ = f"{p.name}_abstract"
     return p.abstract(abstract_rule)

@@ -15,7 +15,7 @@ import numpy as np
 
 from minijax.core import dtypes
 from minijax.core.aval import ShapedArray, typeof
-from minijax.core.primitive import ALL_KINDS, FLOATS, REALS, Arg, Primitive, full_of
+from minijax.core.primitive import ALL_KINDS, COMPLEX, FLOATS, REALS, Arg, Primitive, full_of
 from minijax.primitives.arithmetic import div, mul, neg
 from minijax.primitives.complex_parts import component_dtype, conj, real
 from minijax.primitives.conversion import convert
@@ -23,6 +23,7 @@ from minijax.primitives.elementwise_rules import (
     batch_at_full_shape,
     broadcast_tangent,
     broadcast_to,
+    compute_in_bytes,
     lower_as,
     on_common_shape,
     public_binary,
@@ -73,6 +74,7 @@ def sign_reference(x: np.ndarray) -> np.ndarray:
 
 
 sign_p.jvp_zero("the sign is constant on either side of zero")
+compute_in_bytes(sign_p)
 elementwise_batch(sign_p)
 
 
@@ -84,7 +86,8 @@ def sign_lower(ctx: Emitter, x: Value) -> Value:
     return ctx.op("stablehlo.sign", x)
 
 
-sign_p.sample(Arg((2, 3)), _dtypes=(*REALS, "complex64"))
+sign_p.sample(Arg((2, 3)), _dtypes=REALS)
+sign_p.sample(Arg((2, 3)), _dtypes=COMPLEX, _smooth=False)  # there JAX neglects the direction
 sign_p.sample(Arg((2, 3), 0, 2), _dtypes=("uint32",))
 
 # -- abs ----------------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ abs = public_unary(abs_p, "Elementwise absolute value: ``|x|``, real for complex
 def abs_abstract(x: ShapedArray) -> ShapedArray:
     check_kinds("abs", [x], SIGNED)
     if dtypes.issubdtype(x.dtype, np.complexfloating):
-        return ShapedArray(x.shape, component_dtype(x.dtype))
+        return ShapedArray(x.shape, component_dtype(x.dtype), x.weak_type)
     return x
 
 
@@ -119,7 +122,7 @@ def abs_jvp(t: Any, out: Any, x: Any) -> Any:
 abs_p.no_transpose("the absolute value is not linear")
 elementwise_batch(abs_p)
 lower_as(abs_p, "stablehlo.abs")
-abs_p.sample(Arg((2, 3)), _dtypes=(*REALS, "complex64"))
+abs_p.sample(Arg((2, 3)), _dtypes=(*REALS, *COMPLEX))
 
 # -- floor, ceil, round -------------------------------------------------------------------------
 
@@ -216,11 +219,12 @@ def extremum(
 
     reference_rule.__name__, lower_rule.__name__ = f"{name}_reference", f"{name}_lower"
     p.reference(reference_rule)
+    compute_in_bytes(p)
     p.jvp_from_output(extremum_jvp_left, extremum_jvp_right)
     p.no_transpose("an extremum is not linear")
     elementwise_batch(p)
     p.lower(lower_rule)
-    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=(*ALL_KINDS, "complex64"))
+    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=(*ALL_KINDS, *COMPLEX))
     p.sample(Arg((2, 3)), Arg(()), _dtypes=("float32",))
     p.sample(Arg((2, 1)), Arg((1, 3)), _dtypes=("float32",))
     return p, public_binary(p, summary, EVERYTHING)
@@ -377,6 +381,7 @@ def rem_jvp_right(t: Any, x: Any, y: Any) -> Any:
 
 rem_p.jvp_each(rem_jvp_left, rem_jvp_right)
 rem_p.no_transpose("a remainder jumps")
+compute_in_bytes(rem_p)
 elementwise_batch(rem_p)
 lower_as(rem_p, "stablehlo.remainder")
 rem_p.sample(Arg((2, 3), -5, 5), Arg((2, 3), 0.6, 2), _dtypes=FLOATS)

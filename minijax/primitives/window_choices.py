@@ -293,13 +293,13 @@ def select_and_scatter_add_lower(
 
 # -- samples --------------------------------------------------------------------------------------
 
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     "window_dimensions": (2, 3),
     "window_strides": (1, 2),
     "padding": ((0, 0), (0, 0)),
 }
-_OVERLAPPING = _PLAIN | {"padding": ((1, 0), (1, 2))}
-_NO_HOLES = {"base_dilation": (1, 1), "window_dilation": (1, 1)}
+_OVERLAPPING: dict[str, Any] = _PLAIN | {"padding": ((1, 0), (1, 2))}
+_NO_HOLES: dict[str, Any] = {"base_dilation": (1, 1), "window_dilation": (1, 1)}
 _TIES = np.array([[1, 1, 0, 1, 1], [1, 0, 1, 1, 1], [0, 0, 1, 1, 0]], np.float32)
 
 for _prim in (ge_p, le_p):
@@ -314,10 +314,7 @@ select_and_gather_add_p.sample(
 select_and_scatter_add_p.sample(
     Arg((3, 3)), _TIES, select_prim=ge_p, _dtypes=("float32",), **_OVERLAPPING
 )
+_HOLES: dict[str, Any] = _OVERLAPPING | {"base_dilation": (2, 1), "window_dilation": (1, 1)}
 select_and_gather_add_p.sample(
-    Arg((3, 5)),
-    Arg((3, 5)),
-    select_prim=ge_p,
-    _dtypes=("float32", "float64"),
-    **_OVERLAPPING | {"base_dilation": (2, 1), "window_dilation": (1, 1)},
+    Arg((3, 5)), Arg((3, 5)), select_prim=ge_p, _dtypes=("float32", "float64"), **_HOLES
 )

@@ -248,7 +248,7 @@ def window_result(
     ):
         if len(values) != operand.ndim:
             raise TypeError(
-                f"{name} got inconsistent {what} and window_dimensions: got {what} {values} with "
+                f"{name} got inconsistent {what} and window_dimensions: got {what} {values} and "
                 f"window_dimensions {window_dimensions}."
             )
     for what, values in (

@@ -199,15 +199,15 @@ reduce_window_min_p.no_transpose("a minimum is not linear")
 
 # -- samples --------------------------------------------------------------------------------------
 
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     "window_dimensions": (2, 3),
     "window_strides": (1, 1),
     "padding": ((0, 0), (0, 0)),
     "base_dilation": (1, 1),
     "window_dilation": (1, 1),
 }
-_OVERLAPPING = _PLAIN | {"window_strides": (1, 2), "padding": ((1, 0), (1, 2))}
-_WITH_HOLES = _OVERLAPPING | {"base_dilation": (2, 1), "padding": ((1, 1), (-1, 2))}
+_OVERLAPPING: dict[str, Any] = _PLAIN | {"window_strides": (1, 2), "padding": ((1, 0), (1, 2))}
+_WITH_HOLES: dict[str, Any] = _OVERLAPPING | {"base_dilation": (2, 1), "padding": ((1, 1), (-1, 2))}
 
 for _p in (reduce_window_sum_p, reduce_window_max_p, reduce_window_min_p):
     _kinds = (*ALL_KINDS, "uint8") if _p is not reduce_window_sum_p else ALL_KINDS[:-1]
@@ -216,6 +216,5 @@ for _p in (reduce_window_sum_p, reduce_window_max_p, reduce_window_min_p):
     _p.sample(Arg((3, 5)), _dtypes=("float32", "float64"), **_WITH_HOLES)
     _p.sample(Arg((1, 5)), _dtypes=("float32",), **_PLAIN)
     _p.sample(Arg((0, 5)), _dtypes=("float32",), **_OVERLAPPING)
-reduce_window_sum_p.sample(
-    Arg((3, 7)), _dtypes=("float32", "float64"), **_OVERLAPPING | {"window_dilation": (1, 2)}
-)
+_SPARSE: dict[str, Any] = _OVERLAPPING | {"window_dilation": (1, 2)}
+reduce_window_sum_p.sample(Arg((3, 7)), _dtypes=("float32", "float64"), **_SPARSE)

@@ -36,7 +36,9 @@ elementwise_abstract(mulhi_p, (np.integer,))
 @mulhi_p.reference
 def mulhi_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     bits = dtypes.iinfo(x.dtype).bits
-    product = np.asarray(x.astype(object) * y.astype(object))  # Python's integers do not overflow
+    # Python's integers do not overflow.
+    wide = object if x.dtype.itemsize == 8 else np.int64
+    product = np.asarray(x.astype(wide) * y.astype(wide))
     return np.asarray(product >> bits).astype(x.dtype)
 
 
@@ -53,7 +55,7 @@ def mulhi_lower(ctx: Emitter, x: Value, y: Value) -> Value:
     if bits == 64:
         return _high_half(left, right).value
     wide = f"{element.rstrip('0123456789')}{2 * bits}"
-    return ((left.convert(wide) * right.convert(wide)) >> bits).convert(element).value
+    return ((left.to(wide) * right.to(wide)) >> bits).to(element).value
 
 
 def _high_half(x: Number, y: Number) -> Number:
@@ -115,7 +117,7 @@ def total_order(
     p.jvp_zero("booleans have no derivative")
     elementwise_batch(p)
     p.lower(lower_rule)
-    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=(*FLOATS, "float16", "int32"))
+    p.sample(Arg((2, 3)), Arg((2, 3)), _dtypes=(*FLOATS, "int32"))
     p.sample(
         np.array([0.0, -0.0, np.nan, -np.nan, np.inf], np.float32),
         np.array([-0.0, 0.0, np.nan, np.nan, np.nan], np.float32),

@@ -64,7 +64,8 @@ def permutation(
 
     Examples
     --------
-    >>> permutation(PRNGKey(0), 5)
+    >>> from minijax import random
+    >>> random.permutation(random.key(0), 5)
     Array([0, 1, 4, 3, 2], dtype=int32)
     """
     words = one_key("permutation", key)
@@ -137,8 +138,9 @@ def categorical(
 
     Examples
     --------
+    >>> from minijax import random
     >>> logits = np.log(np.array([0.1, 0.9], np.float32))
-    >>> categorical(PRNGKey(0), logits, shape=(5,))
+    >>> random.categorical(random.key(0), logits, shape=(5,))
     Array([1, 1, 1, 1, 1], dtype=int32)
     """
     words = one_key("categorical", key)
@@ -226,7 +228,8 @@ def choice(
 
     Examples
     --------
-    >>> choice(PRNGKey(0), 10, (3,), replace=False).shape
+    >>> from minijax import random
+    >>> random.choice(random.key(0), 10, (3,), replace=False).shape
     (3,)
     """
     words = one_key("choice", key)

@@ -64,7 +64,8 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
 
     Examples
     --------
-    >>> normal(PRNGKey(42))
+    >>> from minijax import random
+    >>> random.normal(random.key(42))
     Array(-0.02830462, dtype=float32)
     """
     words = one_key("normal", key)
@@ -118,7 +119,8 @@ def truncated_normal(
 
     Examples
     --------
-    >>> truncated_normal(PRNGKey(0), -2, 2, (2,))
+    >>> from minijax import random
+    >>> random.truncated_normal(random.key(0), -2, 2, (2,))
     Array([1.455959 , 1.7147484], dtype=float32)
     """
     words = one_key("truncated_normal", key)

@@ -160,11 +160,11 @@ def check_words(words: Any) -> Any:
             "JAX encountered invalid PRNG key data: expected key_data.dtype = uint32; got "
             f"dtype={words.dtype}"
         )
-    random_wrap_shape(words.shape)
+    _shape_of_keys(words.shape)
     return words
 
 
-def random_wrap_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _shape_of_keys(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of the keys whose words have a shape."""
     if not shape:
         raise TypeError(
@@ -189,7 +189,7 @@ def one_key(name: str, key: Any) -> Any:
         If it is an array of keys, or of the older style and ``jax_legacy_prng_key`` forbids that.
     """
     typed = is_key(key)
-    shape = key.shape if typed else random_wrap_shape(check_words(key).shape)
+    shape = key.shape if typed else _shape_of_keys(check_words(key).shape)
     if not typed:
         _check_older_style_allowed()
     if shape:

@@ -71,7 +71,8 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
 
     Examples
     --------
-    >>> bits(PRNGKey(0), (2,), np.uint8)
+    >>> from minijax import random
+    >>> random.bits(random.key(0), (2,), np.uint8)
     Array([167, 146], dtype=uint8)
     """
     words = one_key("bits", key)
@@ -119,7 +120,8 @@ def uniform(
 
     Examples
     --------
-    >>> uniform(PRNGKey(42), (2,))
+    >>> from minijax import random
+    >>> random.uniform(random.key(42), (2,))
     Array([0.48870957, 0.6797972 ], dtype=float32)
     """
     words = one_key("uniform", key)
@@ -186,7 +188,8 @@ def bernoulli(
 
     Examples
     --------
-    >>> bernoulli(PRNGKey(0), 0.75, (3,))
+    >>> from minijax import random
+    >>> random.bernoulli(random.key(0), 0.75, (3,))
     Array([False, False,  True], dtype=bool)
     """
     words = one_key("bernoulli", key)
@@ -279,7 +282,8 @@ def randint(
 
     Examples
     --------
-    >>> randint(PRNGKey(0), (3,), 0, 10)
+    >>> from minijax import random
+    >>> random.randint(random.key(0), (3,), 0, 10)
     Array([9, 0, 2], dtype=int32)
     """
     words = one_key("randint", key)
@@ -368,7 +372,8 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: An
 
     Examples
     --------
-    >>> rademacher(PRNGKey(0), (3,))
+    >>> from minijax import random
+    >>> random.rademacher(random.key(0), (3,))
     Array([-1, -1,  1], dtype=int32)
     """
     words = one_key("rademacher", key)

@@ -1,12 +1,13 @@
 """How is a formula written in StableHLO so that it can be read?
 
-By a :class:`Number`, a value with operators: ``abs(x) * y + 1.0`` emits the operations. Python
+By a :class:`Number`, a value with operators: ``(x * y + 1).exp()`` emits the operations. Python
 scalars become constants of the other operand's shape and element type. Truth values are numbers
 too: they have ``&``, ``|``, ``~`` and :meth:`Number.where`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Union
 
 from minijax.stablehlo.emit import Emitter
@@ -23,6 +24,7 @@ class Number:
     emitter : Emitter
         Where operations are appended.
     value : Value
+        The value.
     """
 
     __slots__ = ("emitter", "value")
@@ -35,19 +37,21 @@ class Number:
         return Number(self.emitter, value)
 
     def coerce(self, other: Operand) -> Number:
-        """Make a number like this one of a Python scalar; numbers pass."""
+        """Make a number of a Python scalar."""
         if isinstance(other, Number):
             return other
         return self._wrap(self.emitter.constant_like(other, self.value))
 
     def unary(self, name: str) -> Number:
-        """Emit an operation of one operand, by its full name."""
+        """Emit an operation of one operand, of the same type; CHLO's by their full name."""
+        name = name if "." in name else f"stablehlo.{name}"
         return self._wrap(self.emitter.like(name, self.value))
 
     def binary(self, name: str, other: Operand) -> Number:
-        """Emit an operation of StableHLO with two operands of one type."""
-        operands = self.value, self.coerce(other).value
-        return self._wrap(self.emitter.like(f"stablehlo.{name}", *operands))
+        """Emit an operation of two operands, of the same type."""
+        return self._wrap(
+            self.emitter.like(f"stablehlo.{name}", self.value, self.coerce(other).value)
+        )
 
     def compare(self, direction: str, other: Operand) -> Number:
         """Emit a comparison."""
@@ -83,18 +87,24 @@ class Number:
     def __or__(self, other: Operand) -> Number:
         return self.binary("or", other)
 
+    def __xor__(self, other: Operand) -> Number:
+        return self.binary("xor", other)
+
     def __rshift__(self, other: Operand) -> Number:
         signed = self.value.type.element.startswith("i")
         return self.binary(f"shift_right_{'arithmetic' if signed else 'logical'}", other)
 
+    def __lshift__(self, other: Operand) -> Number:
+        return self.binary("shift_left", other)
+
     def __neg__(self) -> Number:
-        return self.unary("stablehlo.negate")
+        return self.unary("negate")
 
     def __abs__(self) -> Number:
-        return self.unary("stablehlo.abs")
+        return self.unary("abs")
 
     def __invert__(self) -> Number:
-        return self.unary("stablehlo.not")
+        return self.unary("not")
 
     def __lt__(self, other: Operand) -> Number:
         return self.compare("LT", other)
@@ -112,16 +122,65 @@ class Number:
         """Emit ``self == other`` (Python's own operator is left to compare objects)."""
         return self.compare("EQ", other)
 
+    def is_nan(self) -> Number:
+        """Whether each element is not a number."""
+        return self.compare("NE", self)
+
     def where(self, if_true: Operand, if_false: Operand) -> Number:
-        """Emit a choice by this truth value; at least one of the two is a Number."""
+        """Emit a selection by this truth value; at least one branch must be a Number."""
         model = if_true if isinstance(if_true, Number) else if_false
         assert isinstance(model, Number)
-        chosen = model.coerce(if_true).value, model.coerce(if_false).value
-        return self._wrap(self.emitter.select(self.value, *chosen))
+        return self._wrap(
+            self.emitter.select(
+                self.value, model.coerce(if_true).value, model.coerce(if_false).value
+            )
+        )
 
-    def convert(self, element: str) -> Number:
+    def to(self, element: str) -> Number:
         """Emit a conversion to an element type (nothing if it is the same)."""
         result = TensorType(self.value.type.shape, element)
         if result == self.value.type:
             return self
         return self._wrap(self.emitter.op("stablehlo.convert", self.value, type=result))
+
+    def bits(self, element: str) -> Number:
+        """Emit a reinterpretation of the bits as another element type of the same width."""
+        result = TensorType(self.value.type.shape, element)
+        return self._wrap(self.emitter.bitcast(self.value, result))
+
+    def exp(self) -> Number:
+        """e to the power of self."""
+        return self.unary("exponential")
+
+    def log(self) -> Number:
+        """Natural logarithm."""
+        return self.unary("log")
+
+    def floor(self) -> Number:
+        """Largest integer not above self."""
+        return self.unary("floor")
+
+    def round(self) -> Number:
+        """Nearest integer, ties to even."""
+        return self.unary("round_nearest_even")
+
+    def truncate(self) -> Number:
+        """Nearest integer towards zero."""
+        return (self < 0).where(self.unary("ceil"), self.floor())
+
+    def sign_bit(self) -> Number:
+        """Whether the sign bit of a float is set; also for negative zero and NaN."""
+        integer = {"f32": "i32", "f64": "i64", "f16": "i16", "bf16": "i16"}
+        return self.bits(integer[self.value.type.element]) < 0
+
+    def with_sign_of(self, other: Number) -> Number:
+        """Change the sign where `other` is negative or negative zero; self must not be negative."""
+        return other.sign_bit().where(-self, self)
+
+
+def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
+    """``c[0] + c[1] x + c[2] x**2 + ...`` by Horner's rule."""
+    result = x.coerce(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        result = result * x + coefficient
+    return result

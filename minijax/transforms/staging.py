@@ -43,11 +43,11 @@ from minijax.core.trace import (
 class JaxprTracer(Tracer):
     """A value of the program being written: a variable of its jaxpr."""
 
-    __slots__ = ("var",)
+    __slots__ = ("variable",)
 
     def __init__(self, trace: JaxprTrace, var: Var, source: source_info.SourceInfo | None = None):
         super().__init__(trace, var.aval)  # type: ignore[arg-type]
-        self.var = var
+        self.variable = var
         self._creation = source
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class JaxprTrace(Trace):
         if type(x) is JaxprTracer and x._trace is self:
             if not self.is_live:
                 raise leaked_tracer_error(x)
-            return x.var
+            return x.variable
         if isinstance(x, Tracer) and not x._trace.is_live:
             raise leaked_tracer_error(x)
         if is_literalable(x):
@@ -135,9 +135,8 @@ class JaxprTrace(Trace):
         head = f"The error occurred while tracing the function {info}. "
         if not isinstance(tracer, JaxprTracer) or tracer._trace is not self:
             return head.rstrip()
-        names = [
-            info.arg_names[i] for i in self._arguments_of(tracer.var) if i < len(info.arg_names)
-        ]
+        positions = self._arguments_of(tracer.variable)
+        names = [info.arg_names[i] for i in positions if i < len(info.arg_names)]
         if names:
             what = "argument" if len(names) == 1 else "arguments"
             return (
@@ -165,7 +164,7 @@ def _literal(x: Any) -> Literal:
     aval = typeof(x)
     if aval.dtype == dtypes.float0:
         return Literal(np.asarray(x), aval)
-    value = np.asarray(x).astype(aval.dtype)[()]
+    value = np.asarray(x, aval.dtype)[()]  # a Python integer that does not fit is an error
     if aval.weak_type:  # a Python scalar, which must remain one to be weak when it is replayed
         return Literal(x if isinstance(x, (float, complex)) else value.item(), aval)
     return Literal(value, aval)

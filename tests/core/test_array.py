@@ -491,7 +491,8 @@ def test_str_and_format() -> None:
 def test_key_arrays_hold_no_numbers() -> None:
     key: Any = jax.random.key(0)
     assert key.shape == () and isinstance(key, jax.Array)
-    for convert in (np.asarray, int, float, bool, lambda k: k.item(), lambda k: k.tolist()):
+    conversions: list[Any] = [np.asarray, int, float, bool, lambda k: k.item()]
+    for convert in [*conversions, lambda k: k.tolist()]:
         with pytest.raises(TypeError, match="key_data"):
             convert(key)
     assert key.dtype.name == "key<fry>"

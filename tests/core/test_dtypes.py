@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minijax import config
+from minijax.config import enable_x64, numpy_dtype_promotion
 from minijax.core import dtype_kinds, dtypes, promotion
 
 DTYPES = dtypes.DTYPES
@@ -153,7 +153,7 @@ def test_64_bit_types_follow_the_flag():
     for wide, narrow in pairs.items():
         array = np.zeros(2, wide)
         for enabled, expected in ((False, narrow), (True, wide), (False, narrow)):
-            with config.enable_x64(enabled):
+            with enable_x64(enabled):
                 assert dtypes.canonicalize_dtype(wide) == DTYPES[expected]
                 assert dtypes.dtype(array) == DTYPES[expected]
                 assert dtypes.result_type(array, array) == DTYPES[expected]
@@ -163,10 +163,10 @@ def test_64_bit_types_follow_the_flag():
 def test_promotion_follows_the_flag():
     mixed = (Value("uint32"), Value("int32"))
     assert dtypes.result_type(*mixed) == DTYPES["int32"]
-    with config.enable_x64(True):
+    with enable_x64(True):
         assert dtypes.result_type(*mixed) == DTYPES["int64"]
     with (
-        config.numpy_dtype_promotion("strict"),
+        numpy_dtype_promotion("strict"),
         pytest.raises(dtypes.TypePromotionError, match="jax_numpy_dtype_promotion=strict"),
     ):
         dtypes.result_type(*mixed)
@@ -174,7 +174,7 @@ def test_promotion_follows_the_flag():
 
 def test_python_scalar_types_are_not_mistaken_for_64_bit_dtypes():
     # NumPy has np.dtype("int64") == int, so that a comparison would confuse the two.
-    with config.enable_x64(True):
+    with enable_x64(True):
         assert dtypes.lattice_result_type(Value("int64"), Value("int8")) == (DTYPES["int64"], False)
         assert dtypes.lattice_result_type(1, Value("int8")) == (DTYPES["int8"], False)
         assert dtypes.promote_types("int64", "int8") == DTYPES["int64"]
@@ -213,7 +213,7 @@ def test_dtypes_that_arrays_cannot_have(x):
 def test_integers_have_to_fit():
     with pytest.raises(OverflowError, match="2147483648 too large to convert to int32"):
         dtypes.coerce_to_array(2**31)
-    with config.enable_x64(True):
+    with enable_x64(True):
         assert dtypes.coerce_to_array(2**31).dtype == DTYPES["int64"]
 
 
@@ -233,7 +233,7 @@ def test_python_types_are_narrowed_silently(quiet):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dtypes.check_and_canonicalize_user_dtype(quiet, "zeros")
-        with config.enable_x64(True):
+        with enable_x64(True):
             dtypes.check_and_canonicalize_user_dtype("int64", "zeros")
 
 

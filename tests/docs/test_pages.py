@@ -6,7 +6,6 @@ import doctest
 import importlib
 import pkgutil
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import examples
 import minijax
 import minijax.numpy as jnp
 import minijax_iree
@@ -22,10 +22,6 @@ import minijax_template
 from minijax.core.primitive import Primitive
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-sys.path.insert(0, str(DOCS / "_ext"))
-
-import examples  # noqa: E402 # pyright: ignore[reportMissingImports]
-
 PAGES = sorted(DOCS.rglob("*.md"))
 BLOCKS = {page: list(examples.blocks(page)) for page in PAGES}
 PACKAGES = (minijax, minijax_iree, minijax_numpy, minijax_template)

@@ -18,7 +18,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from minijax import config
+from minijax.config import enable_x64, numpy_dtype_promotion
 from minijax.core import dtypes
 
 jax = pytest.importorskip("jax", reason="compares with JAX, which is not installed")
@@ -108,8 +108,8 @@ def outcome(function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str,
 @contextmanager
 def flags(x64: bool, promotion: str = "standard") -> Iterator[None]:
     with (
-        config.enable_x64(x64),
-        config.numpy_dtype_promotion(promotion),
+        enable_x64(x64),
+        numpy_dtype_promotion(promotion),
         jax.enable_x64(x64),
         jax.numpy_dtype_promotion(promotion),
     ):

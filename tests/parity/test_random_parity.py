@@ -243,6 +243,7 @@ PARAMETRIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@pytest.mark.slow  # JAX needs some ten seconds to compile each loop
 @pytest.mark.parametrize("partitionable", [False, True])
 @pytest.mark.parametrize("name", PARAMETRIC)
 def test_parametric(partitionable: bool, name: str) -> None:

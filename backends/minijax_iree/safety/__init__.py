@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from minijax.stablehlo.ir import Module
 
+from .complex_functions import COMPLEX_RULES
 from .control_flow import while_plain_carries
 from .conversion import convert_saturate
 from .convolution import convolution_in_fast_form
 from .dispatch import FUSED, InputCounter, reverse_after_barrier
+from .element_types import convert_float8_by_f32, refuse_unsupported, return_filled_complex
 from .elementary import (
     cbrt_refine,
     expm1_small_arguments,
@@ -45,7 +47,7 @@ from .trigonometry import (
     sine_reduce_range,
     tangent_reduce_range,
 )
-from .windows import select_and_scatter_by_steps
+from .windows import select_and_scatter_by_steps, window_signed
 
 # The rules for one operation are asked in this order until one replaces the operation.
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -58,9 +60,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "chlo.sinh": (sinh_by_expm1,),
     "chlo.tan": (tangent_reduce_range,),
     "chlo.top_k": (top_k_by_sort,),
+    "func.return": (return_filled_complex,),
     "stablehlo.atan2": (atan2_all_quadrants,),
     "stablehlo.cbrt": (cbrt_refine,),
-    "stablehlo.convert": (convert_saturate,),
+    "stablehlo.convert": (convert_saturate, convert_float8_by_f32),
     "stablehlo.convolution": (
         product_of_nothing,
         product_separate_conversion,
@@ -73,6 +76,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "stablehlo.gather": (gather_clamp_indices,),
     "stablehlo.log_plus_one": (log1p_small_arguments,),
     "stablehlo.power": (power_all_cases,),
+    "stablehlo.reduce_window": (window_signed,),
     "stablehlo.remainder": (remainder_by_division,),
     "stablehlo.reverse": (reverse_after_barrier,),
     "stablehlo.rng_bit_generator": (random_bits_carry,),
@@ -90,9 +94,17 @@ def make_safe(module: Module) -> Module:
     """Return a module that computes the same and that IREE compiles correctly.
 
     The module given is not changed.
+
+    Raises
+    ------
+    NotImplementedError
+        For dtypes that IREE cannot compute with.
     """
+    refuse_unsupported(module)
     count_inputs = InputCounter()
     rules = dict(RULES)
+    for name, rule in COMPLEX_RULES.items():
+        rules[name] = (*rules.get(name, ()), rule)
     for name in FUSED:
         rules[name] = (*rules.get(name, ()), count_inputs)
     return Rewriter(rules).module(module)

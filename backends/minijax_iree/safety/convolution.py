@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minijax.stablehlo.ir import Dims, Operation, Raw, TensorType, Value
 
@@ -105,7 +105,9 @@ def convolve_channels_last(
     middle = f", {digits}, " if digits else ", "
     window_names = f"{digits}, " if digits else ""
     numbers = f"[b{middle}f]x[{window_names}i, o]->[b{middle}f]"
-    attributes = op.attributes | {"dimension_numbers": Raw(f"#stablehlo.conv<{numbers}>")}
+    attributes: dict[str, Any] = op.attributes | {
+        "dimension_numbers": Raw(f"#stablehlo.conv<{numbers}>")
+    }
     shape = tuple(op.results[0].type.shape[axis] for axis in orders[2])
     (out,) = rewriter.ops(
         op.name, rewriter.barrier(moved), [TensorType(shape, element)], **attributes

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from minijax.stablehlo.emit import NUMPY_OF_ELEMENT
 from minijax.stablehlo.ir import Operation, TensorType, Value
+from minijax.stablehlo.number import Number
 
 from .inspect_ir import is_float
-from .number import Number
 from .rewriter import Rewriter
 from .trigonometry import in_wider, rewrite_unary
 
@@ -64,7 +65,7 @@ def cube_root_of(x: Number) -> Number:
     root = (magnitude.log() * (1.0 / 3.0)).exp()
     root = root - (root - magnitude / (root * root)) * (1.0 / 3.0)
     # A subnormal number has no logarithm here: it counts as zero.
-    is_zero = magnitude < float(np.finfo(x.rewriter.dtype(x.value)).tiny)
+    is_zero = magnitude < float(np.finfo(NUMPY_OF_ELEMENT[x.value.type.element]).tiny)
     root = is_zero.where(0.0, magnitude.equals(math.inf).where(magnitude, root))
     return x.is_nan().where(x, root.with_sign_of(x))
 
@@ -80,7 +81,9 @@ def log1p_small_arguments(rewriter: Rewriter, op: Operation) -> list[Value] | No
 
 
 def logarithm_of_one_plus(x: Number) -> Number:
-    """log(1 + x) without cancellation for small x, f64."""
+    """log(1 + x) without cancellation for small x; IREE gets that of f32 right."""
+    if x.value.type.element != "f64":
+        return x.unary("log_plus_one")
     sum_ = x + 1.0
     # The rounding error of the sum cancels: log(sum) / (sum - 1) varies slowly.
     value = sum_.log() * (x / (sum_ - 1.0))
@@ -99,7 +102,9 @@ def expm1_small_arguments(rewriter: Rewriter, op: Operation) -> list[Value] | No
 
 
 def exponential_minus_one(x: Number) -> Number:
-    """exp(x) - 1 without cancellation for small x, f64."""
+    """exp(x) - 1 without cancellation for small x; IREE gets that of f32 right."""
+    if x.value.type.element != "f64":
+        return x.unary("exponential_minus_one")
     power = x.exp()
     value = (power - 1.0) * (x / power.log())
     plain = power.equals(0) | power.equals(math.inf)

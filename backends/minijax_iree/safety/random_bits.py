@@ -65,16 +65,27 @@ def philox_blocks(rewriter: Rewriter, key: Value, counter: Value, blocks: int) -
     start, keys = (rewriter.broadcast(x, wide.shape, ()) for x in (counter, key))
     lower = apply("add", start, rewriter.iota(wide, 0))
     overflows = rewriter.to_element(rewriter.compare("LT", lower, start), "ui64")
-    x = [*halves(lower), *halves(apply("add", keys, overflows))]
-    round_key = list(halves(keys))
-    for _ in range(ROUNDS):
+    words = [*halves(lower), *halves(apply("add", keys, overflows)), *halves(keys)]
+    done = rewriter.constant(np.int32(0))
+    types = [value.type for value in (done, *words)]
+    # In a loop: written out, the rounds become one kernel, which takes minutes to compile.
+    with rewriter.region(types) as condition:
+        done_so_far = condition.arguments[0]
+        rewriter.return_(
+            rewriter.compare("LT", done_so_far, rewriter.constant_like(ROUNDS, done_so_far))
+        )
+    with rewriter.region(types) as body:
+        number, *x, key0, key1 = body.arguments
         low0, high0 = multiply(x[0], MULTIPLIERS[0])
         low1, high1 = multiply(x[2], MULTIPLIERS[1])
-        second = apply("xor", apply("xor", high1, x[1]), round_key[0])
-        fourth = apply("xor", apply("xor", high0, x[3]), round_key[1])
-        x = [second, low1, fourth, low0]
-        round_key = [
-            apply("add", k, rewriter.constant_like(np.uint32(step), k))
-            for k, step in zip(round_key, STEPS, strict=True)
-        ]
-    return x
+        second = apply("xor", apply("xor", high1, x[1]), key0)
+        fourth = apply("xor", apply("xor", high0, x[3]), key1)
+        rewriter.return_(
+            apply("add", number, rewriter.constant_like(1, number)),
+            *(second, low1, fourth, low0),
+            *(
+                apply("add", k, rewriter.constant_like(np.uint32(step), k))
+                for k, step in zip((key0, key1), STEPS, strict=True)
+            ),
+        )
+    return rewriter.ops("stablehlo.while", [done, *words], types, [condition, body])[1:5]

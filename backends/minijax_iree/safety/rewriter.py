@@ -42,12 +42,18 @@ class Rewriter(Emitter):
         self._shared: set[Value] = set()
         self._bodies: dict[str, Block] = {}
         self._loops = 0
+        self._numbers = 0
 
     def module(self, module: Module) -> Module:
         """Return the rewritten copy of a module."""
         self._shared = values_sharing_arguments(module)
         self._bodies = {function.name: function.body for function in module.functions}
         return Module(module.name, [self._function(function) for function in module.functions])
+
+    def fresh_number(self) -> int:
+        """Return a number that was not returned before: it keeps equal operations apart."""
+        self._numbers += 1
+        return self._numbers
 
     def shares_argument(self, value: Value) -> bool:
         """Whether a value of the copy may have the memory of an argument of the program."""
@@ -78,6 +84,7 @@ class Rewriter(Emitter):
             self._fill(regions[-1], region)
         self._loops -= original.name == "stablehlo.while"
         self.source = original.source
+        self.original = original
         op = Operation(
             original.name,
             [self._copies[operand] for operand in original.operands],

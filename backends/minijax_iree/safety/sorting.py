@@ -15,10 +15,10 @@ from math import prod
 import numpy as np
 
 from minijax.stablehlo.ir import Block, Dense, Dims, Operation, TensorType, Value
+from minijax.stablehlo.number import Number
 
 from .inspect_ir import terminator
-from .memory import protect
-from .number import Number
+from .memory import copy
 from .rewriter import Rewriter
 
 # Up to this length IREE's quadratic sort is the faster one.
@@ -29,7 +29,8 @@ def sort_stably(rewriter: Rewriter, op: Operation) -> list[Value]:
     """Sort by the given comparison and, where it leaves two elements equal, by position.
 
     Faults (IREE 3.13, all targets): the attribute is_stable is ignored; time grows with the square
-    of the length (20 s for 65536 elements); arguments are sorted in place (see `memory.protect`).
+    of the length (20 s for 65536 elements); operands are sorted in place, also where they are
+    arguments or another operation reads them later.
     """
     dimension = op.attributes["dimension"]
     length = op.operands[0].type.shape[dimension]
@@ -44,7 +45,8 @@ def sort_with_positions(rewriter: Rewriter, op: Operation, dimension: int) -> li
     """Let IREE sort, with the position as one operand more."""
     shape = op.operands[0].type.shape
     positions = rewriter.iota(TensorType(shape, "i32"), dimension)
-    operands = [*(protect(rewriter, operand) for operand in op.operands), positions]
+    operands = [copy(rewriter, operand, rewriter.fresh_number()) for operand in op.operands]
+    operands.append(positions)
     # A sort made one kernel with the computation of an operand may not compile.
     operands = rewriter.barrier(operands)
     scalars = [TensorType((), operand.type.element) for operand in operands for _ in range(2)]

@@ -16,9 +16,9 @@ import math
 from collections.abc import Callable
 
 from minijax.stablehlo.ir import Operation, Value
+from minijax.stablehlo.number import Number, polynomial
 
 from .inspect_ir import is_float
-from .number import Number, polynomial
 from .rewriter import Rewriter
 
 # pi/2 as a sum. The first three have 19 significant bits: exact times any integer below 2**34.

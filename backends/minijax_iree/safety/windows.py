@@ -1,4 +1,4 @@
-"""Windows that slide over an array: select_and_scatter."""
+"""Windows that slide over an array: reduce_window and select_and_scatter."""
 
 from __future__ import annotations
 
@@ -9,12 +9,54 @@ import numpy as np
 
 from minijax.stablehlo.ir import Operation, TensorType, Value
 
-from .inspect_ir import terminator
+from .control_flow import replace_operands
+from .inspect_ir import is_unsigned, terminator
 from .rewriter import Rewriter
 from .sorting import apply_elementwise
 
 Box = tuple[range, ...]
 """For each axis the places, in the padded operand, of one element of all windows."""
+
+
+def window_signed(rewriter: Rewriter, op: Operation) -> list[Value] | None:
+    """Let windows slide over signed integers that have the bits of unsigned ones.
+
+    The computation takes the bits for unsigned numbers, as before.
+
+    Fault (IREE 3.13, all targets): reduce_window of unsigned integers is not compiled ("failed to
+    legalize unresolved target materialization from ('ui8') to ('i8')").
+    """
+    elements = [operand.type.element for operand in op.operands]
+    if not any(map(is_wide_unsigned, elements)):
+        return None
+    operands = [rewriter.to_element(x, signed(x.type.element)) for x in op.operands]
+    scalars = [TensorType((), signed(element)) for element in elements]
+    computation = op.regions[0]
+    *operations, last = computation.operations
+    with rewriter.region(scalars) as body:
+        arguments = [
+            rewriter.to_element(argument, element)
+            for argument, element in zip(body.arguments, elements, strict=True)
+        ]
+        replace_operands(computation, dict(zip(computation.arguments, arguments, strict=True)))
+        body.operations.extend(operations)
+        rewriter.return_(*(rewriter.to_element(x, signed(x.type.element)) for x in last.operands))
+    types = [TensorType(result.type.shape, signed(result.type.element)) for result in op.results]
+    windows = rewriter.ops(op.name, operands, types, [body], **op.attributes)
+    return [
+        rewriter.to_element(window, result.type.element)
+        for window, result in zip(windows, op.results, strict=True)
+    ]
+
+
+def is_wide_unsigned(element: str) -> bool:
+    """Whether an element type is an unsigned integer; truth values are not meant."""
+    return element != "i1" and is_unsigned(element)
+
+
+def signed(element: str) -> str:
+    """The signed integer type of the same width; other element types are left as they are."""
+    return element.removeprefix("u")
 
 
 def select_and_scatter_by_steps(rewriter: Rewriter, op: Operation) -> list[Value] | None:
@@ -23,7 +65,8 @@ def select_and_scatter_by_steps(rewriter: Rewriter, op: Operation) -> list[Value
     Fault (IREE 3.13, all targets): windows that overlap, do not cover the operand evenly, or stick
     out of it are not compiled ("failed to legalize operation 'stablehlo.select_and_scatter'").
     """
-    if terminator(op.regions[1]).operands[0].defining_op.name != "stablehlo.add":
+    combination = terminator(op.regions[1]).operands[0].defining_op
+    if combination is None or combination.name != "stablehlo.add":
         return None
     operand, source, initial = op.operands
     pads = op.attributes["padding"].rows
