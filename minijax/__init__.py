@@ -9,7 +9,7 @@ from minijax import lax as lax
 from minijax import nn as nn
 from minijax import numpy as numpy
 from minijax import random as random
-from minijax.api.derivatives import grad, jvp, linearize, value_and_grad, vjp
+from minijax.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from minijax.api.devices import (
     block_until_ready,
     default_backend,
@@ -63,8 +63,8 @@ __all__ = [
     "default_prng_impl", "device_count", "device_get", "device_put", "devices", "disable_jit",
     "dtypes", "enable_checks", "enable_custom_prng", "enable_x64", "errors", "eval_shape",
     "explain_cache_misses", "float0", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jit",
-    "jvp", "lax", "legacy_prng_key", "linearize", "local_device_count", "local_devices",
-    "log_compiles", "make_jaxpr", "nn", "numpy", "numpy_dtype_promotion", "numpy_rank_promotion",
-    "process_count", "process_index", "random", "threefry_partitionable", "transfer_guard",
-    "tree", "tree_util", "typeof", "value_and_grad", "vjp", "vmap",
+    "jvp", "lax", "legacy_prng_key", "linear_transpose", "linearize", "local_device_count",
+    "local_devices", "log_compiles", "make_jaxpr", "nn", "numpy", "numpy_dtype_promotion",
+    "numpy_rank_promotion", "process_count", "process_index", "random", "threefry_partitionable",
+    "transfer_guard", "tree", "tree_util", "typeof", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

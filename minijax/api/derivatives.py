@@ -36,8 +36,14 @@ from minijax.transforms import jvp as jvp_transform
 from minijax.transforms import linearize as linearize_transform
 from minijax.transforms.dispatch import to_array
 from minijax.transforms.evaluate import eval_jaxpr
-from minijax.transforms.flat import FlatFunction, check_callable, check_primals
-from minijax.transforms.staging import hoist_constants
+from minijax.transforms.flat import (
+    FlatFunction,
+    check_callable,
+    check_primals,
+    debug_info,
+    describe_function,
+)
+from minijax.transforms.staging import hoist_constants, trace_to_jaxpr
 from minijax.transforms.transpose import backward_pass
 
 Function = Callable[..., Any]
@@ -292,6 +298,61 @@ class _Pullback:
             ct if aval.tangent().dtype == dtypes.float0 else as_array(ct)
             for ct, aval in zip(leaves, self.out_avals, strict=True)
         ]
+
+
+@public_boundary
+def linear_transpose(fun: Function, *primals: Any) -> Function:
+    """Return the transpose of a linear function.
+
+    Parameters
+    ----------
+    fun : callable
+        Linear in all its arguments.
+    *primals
+        Arrays or :class:`ShapeDtypeStruct` that say the types of the arguments.
+
+    Returns
+    -------
+    callable
+        From a cotangent of the result to a tuple of cotangents of the arguments.
+
+    Raises
+    ------
+    TypeError
+        If an argument or a result is not of floating-point or complex type.
+    NotImplementedError
+        When the transpose is applied, if an operation of ``fun`` is not linear.
+
+    Examples
+    --------
+    >>> import minijax.numpy as jnp
+    >>> transpose = linear_transpose(lambda x: 2 * x[:2], jnp.ones(3))
+    >>> transpose(jnp.array([1.0, 10.0]))
+    (Array([ 2., 20.,  0.], dtype=float32),)
+    """
+    leaves, in_tree = tree_flatten(primals)
+    flat = FlatFunction(fun, in_tree, has_kwargs=False)
+    jaxpr = trace_to_jaxpr(
+        flat, [typeof(x) for x in leaves], debug_info("linear_transpose", fun, primals)
+    )
+    for aval in (*jaxpr.in_avals, *jaxpr.out_avals):
+        if not dtypes.issubdtype(aval.dtype, np.inexact):
+            raise TypeError(
+                "linear_transpose only supports functions of floating-point or complex arrays, "
+                f"but {describe_function(fun)} has an argument or result of type "
+                f"{aval.str_short()}."
+            )
+    closed, residuals = hoist_constants(jaxpr)
+    pullback = _Pullback(
+        closed,
+        flat.out_tree,
+        in_tree,
+        tuple(jaxpr.in_avals),
+        (True,) * len(leaves),
+        tuple(jaxpr.out_avals),
+        (True,) * len(jaxpr.out_avals),
+    )
+    return Partial(pullback, residuals)
 
 
 def _like_primal(ct: Any, aval: Any) -> Any:

@@ -50,7 +50,8 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> list[Any]:
     Raises
     ------
     ValueError
-        If there is no such axis or it is shorter than ``k``, or the dtype is complex.
+        If there is no such axis, it is shorter than ``k`` or longer than int32 counts, or the
+        dtype is complex.
 
     Examples
     --------
@@ -72,6 +73,12 @@ def top_k_abstract(x: ShapedArray, *, k: int, axis: int) -> list[ShapedArray]:
         raise ValueError(
             "k argument to top_k must be no larger than size along axis; "
             f"got k={k} with shape={list(x.shape)} and axis={axis}"
+        )
+    largest = np.iinfo(np.int32).max
+    if x.shape[axis] - 1 > largest:
+        raise ValueError(
+            "top_k returns int32 indices, which will overflow for array dimensions larger than "
+            f"the maximum int32 ({largest}). Got operand.shape={x.shape}"
         )
     shape = (*x.shape[:axis], k, *x.shape[axis + 1 :])
     return [x.update(shape=shape), ShapedArray(shape, np.dtype(np.int32))]

@@ -140,3 +140,24 @@ def test_forward_over_reverse_and_reverse_over_forward() -> None:
     reverse_reverse = jax.grad(lambda y: jnp.vdot(jax.grad(g)(y), v))(x)
     for got in (forward_reverse, reverse_forward, reverse_reverse):
         np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_linear_transpose_is_the_adjoint() -> None:
+    def linear(x: Any, y: Any) -> Any:
+        return {"sum": 2 * x[:2] + y, "rest": x[2]}
+
+    x, y = jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 5.0])
+    ct = {"sum": jnp.array([1.0, 10.0]), "rest": jnp.float32(7)}
+    ct_x, ct_y = jax.linear_transpose(linear, x, jax.ShapeDtypeStruct((2,), np.float32))(ct)
+    assert ct_x.tolist() == [2.0, 20.0, 7.0]
+    assert ct_y.tolist() == [1.0, 10.0]
+    out = linear(x, y)
+    left = float(out["sum"] @ ct["sum"] + out["rest"] * ct["rest"])
+    assert left == float(x @ ct_x + y @ ct_y)
+
+
+def test_linear_transpose_refuses_what_is_not_linear() -> None:
+    with pytest.raises(NotImplementedError, match="sin is not linear"):
+        jax.linear_transpose(jnp.sin, 1.0)(1.0)
+    with pytest.raises(TypeError, match="floating-point"):
+        jax.linear_transpose(lambda i: i, 1)

@@ -65,6 +65,12 @@ def test_errors_are_those_of_jax(x: Any, k: int, axis: int) -> None:
     assert str(raised.value) == str(expected.value)
 
 
+def test_positions_must_fit_int32() -> None:
+    x = minijax.ShapeDtypeStruct((2**31 + 1,), np.int8)
+    with pytest.raises(ValueError, match="top_k returns int32 indices, which will overflow"):
+        minijax.eval_shape(lambda x: top_k(x, 5), x)
+
+
 # -- random bits ----------------------------------------------------------------------------------
 
 STATES = (

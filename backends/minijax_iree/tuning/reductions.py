@@ -14,6 +14,13 @@ SHORTEST = 4 * VECTOR
 # Below this size a kernel of its own costs more than it brings.
 LARGE = 1 << 14
 
+# How many values are looked at to find out where one comes from.
+SEARCHED = 50
+BETWEEN_KERNELS = frozenset(
+    "stablehlo." + name
+    for name in ("convolution", "dot_general", "gather", "optimization_barrier", "sort", "while")
+)
+
 # The start with which two partial reductions can be combined; None if it does not matter.
 NEUTRAL = {
     "stablehlo.add": 0,
@@ -36,6 +43,8 @@ def reduce_in_vectors(rewriter: Rewriter, op: Operation) -> list[Value] | None:
     combination = combined_by(op)
     if length < SHORTEST or not length % VECTOR or combination not in NEUTRAL:
         return None
+    if is_of_reduction(operand):
+        return None
     neutral = NEUTRAL[combination]
     if neutral is not None and splat(initial) != neutral:
         return None
@@ -53,6 +62,25 @@ def reduces_rows(op: Operation) -> bool:
     """Whether a reduction is along the last dimension of two or more, and along no other."""
     rank = op.operands[0].type.ndim
     return rank > 1 and tuple(op.attributes["dimensions"]) == (rank - 1,)
+
+
+def is_of_reduction(value: Value) -> bool:
+    """Whether a value is computed, in the same kernel, from the result of a reduction.
+
+    A mean and the variance around it are best left as they are: IREE makes one kernel of them.
+    """
+    seen: set[Value] = set()
+    following = [value]
+    while following and len(seen) < SEARCHED:
+        value = following.pop()
+        op = value.defining_op
+        if op is None or value in seen or op.name in BETWEEN_KERNELS:
+            continue
+        if op.name == "stablehlo.reduce":
+            return True
+        seen.add(value)
+        following += op.operands
+    return False
 
 
 def combined_by(op: Operation) -> str:
@@ -86,7 +114,8 @@ class ExponentialForms:
         if size(op.results[0]) < LARGE:
             return None
         users = self._users.of(rewriter.original.results[0])
-        if not any(user.name == "stablehlo.reduce" and reduces_rows(user) for user in users):
+        sums = [user for user in users if user.name == "stablehlo.reduce" and reduces_rows(user)]
+        if not sums or (len(users) == 1 and not is_of_reduction(op.operands[0])):
             return None
         rewriter.append(op)
         return rewriter.barrier(op.results)
