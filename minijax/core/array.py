@@ -3,8 +3,9 @@
 :class:`Array` is what user code sees and what ``isinstance(x, jax.Array)`` asks for: tracers are
 Arrays too, so that a function cannot tell whether it is being traced. Operators and methods only
 forward to the numpy layer. :class:`ConcreteArray` is an array with data: an immutable value on
-one device. On a device with host memory it is one block of memory, seen by NumPy as an
-``ndarray`` and by the compiled program as a buffer; either view is made when first asked for.
+one device, seen by NumPy as an ``ndarray`` and by compiled programs as a buffer; either is made
+when first asked for. Once a compiled program has seen an array in host memory, there is one block
+of memory: the buffer, which NumPy then views without a copy.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from minijax.core import dtypes
 from minijax.core.aval import HasAval, ShapedArray, is_array_like
 from minijax.core.backend import Device, default_device
 from minijax.core.hooks import hooks
-
-ALIGNMENT = 64  # bytes: IREE crashes on operands that are not so aligned (see docs/decisions)
 
 
 def _binary(name: str) -> Callable[[Any, Any], Any]:
@@ -284,11 +283,10 @@ class ConcreteArray(Array):
         buffer = self._buffer
         if buffer is None:
             self.require_alive()
-            value = self._value
-            if self.device.backend.host_memory:
-                # one block of memory for both views: the aligned one
-                value = self._value = aligned(value)  # type: ignore[arg-type]
-            buffer = self._buffer = self.device.backend.buffer_from_numpy(value, self.device)  # type: ignore[arg-type]
+            backend = self.device.backend
+            buffer = self._buffer = backend.buffer_from_numpy(self.value, self.device)
+            if backend.host_memory:
+                self._value = None  # from here on NumPy sees the buffer's memory
         return buffer
 
     def require_alive(self) -> None:
@@ -478,24 +476,6 @@ def _array_repr(x: ConcreteArray) -> str:
 def storage_dtype(dtype: Any) -> np.dtype:
     """Return the NumPy dtype that holds elements of a (possibly extended) dtype."""
     return dtype if isinstance(dtype, np.dtype) else dtype.storage
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an uninitialised array whose data starts at a multiple of ``ALIGNMENT`` bytes."""
-    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    block = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -block.ctypes.data % ALIGNMENT
-    return block[start : start + nbytes].view(dtype).reshape(shape)
-
-
-def aligned(value: np.ndarray) -> np.ndarray:
-    """Return ``value`` itself if it is aligned and contiguous, else a read-only aligned copy."""
-    if value.flags.c_contiguous and value.ctypes.data % ALIGNMENT == 0:
-        return value
-    copy = aligned_empty(value.shape, value.dtype)
-    copy[...] = value
-    copy.flags.writeable = False
-    return copy
 
 
 def array_from_numpy(

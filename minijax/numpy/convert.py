@@ -17,7 +17,6 @@ from minijax.core import dtypes
 from minijax.core.array import (
     Array,
     ConcreteArray,
-    aligned_empty,
     array_from_numpy,
     storage_dtype,
 )
@@ -191,7 +190,7 @@ def from_numpy(
         raise ValueError(f"Cannot convert_element_type from {value.dtype} to {dtype.name}")
     with np.errstate(all="ignore"):
         converted = convert_values(value, dtype)
-    block = aligned_empty(converted.shape, storage_dtype(dtype))
+    block = np.empty(converted.shape, storage_dtype(dtype))
     block[...] = converted
     return array_from_numpy(block, aval=ShapedArray(block.shape, dtype, weak_type))
 

@@ -15,8 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from minijax.config import snapshot
-from minijax.core.array import ConcreteArray, aligned_empty, array_from_numpy, storage_dtype
+from minijax.core.array import ConcreteArray, array_from_numpy, storage_dtype
 from minijax.core.aval import ShapedArray, typeof
 from minijax.core.backend import Device, Executable, Program
 from minijax.core.hooks import install_bottom_trace
@@ -220,7 +222,7 @@ def to_array(x: Any, aval: ShapedArray, device: Device) -> ConcreteArray:
         return x if x.device is device else move(x, device)
     if isinstance(x, Tracer):
         raise leaked_tracer_error(x)
-    block = aligned_empty(aval.shape, storage_dtype(aval.dtype))
+    block = np.empty(aval.shape, storage_dtype(aval.dtype))
     block[...] = x
     return array_from_numpy(block, aval=aval, device=device)
 
