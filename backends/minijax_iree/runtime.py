@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from math import prod
 from typing import Any
 
 import iree.runtime as rt
@@ -36,6 +37,9 @@ DEVICE_KINDS = (int(rt.MemoryType.DEVICE_LOCAL), int(rt.BufferUsage.DEFAULT))
 # Workers of local-task need more stack than their default for kernels that use
 # --iree-llvmcpu-stack-allocation-limit to the full.
 RUNTIME_FLAGS = ("--task_worker_stack_size=4194304",)
+
+# Looked up once: calls of small programs take as long as a few such look-ups.
+VariantList: Any = rt.VmVariantList
 
 _element = rt.HalElementType
 ELEMENT_TYPES: dict[np.dtype, Any] = {
@@ -117,11 +121,14 @@ class HalDevice:
     def download(self, ref: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return a buffer's content as a read-only array; a view where memory is shared.
 
-        The view keeps the buffer alive.
+        The view and all views of it keep the buffer alive. (`MappedMemory.asarray` would promise
+        that for its own result only: NumPy lets a view of a view refer to the first base.)
         """
         view = ref.deref(rt.HalBufferView)
-        if self.host_memory:
-            array = view.map().asarray(shape, dtype)
+        if not prod(shape):
+            array = np.empty(shape, dtype)
+        elif self.host_memory:
+            array = np.frombuffer(view.map(), dtype, prod(shape)).reshape(shape)
         else:
             array = rt.DeviceArray(self.device, view, override_dtype=dtype).to_host()
         array.flags.writeable = False
@@ -147,6 +154,7 @@ class LoadedProgram(Executable):
         self._text = text
         self._module = rt.VmModule.copy_buffer(device.instance, module)
         self._function: Any = self._module.lookup_function("main")
+        self._result_count = result_count
         self._results = range(result_count)
         self._load(device)
         _programs.add(self)
@@ -165,17 +173,18 @@ class LoadedProgram(Executable):
 
     def execute(self, buffers: Sequence[Any]) -> list[Any]:
         """Run the program; see `minijax.core.backend.Executable`."""
-        arguments = rt.VmVariantList(len(buffers))
+        arguments = VariantList(len(buffers))
         push = arguments.push_ref
         for buffer in buffers:
             push(buffer)
-        results = rt.VmVariantList(len(self._results))
+        results = VariantList(self._result_count)
         try:
             self._invoke(self._function, arguments, results)
         except (RuntimeError, ValueError, IndexError) as error:
             raise JaxRuntimeError(f"The program failed while it ran: {error}") from error
-        result = results.get_as_ref
-        return [result(index) for index in self._results]
+        if self._result_count == 1:
+            return [results.get_as_ref(0)]
+        return list(map(results.get_as_ref, self._results))
 
 
 _programs: weakref.WeakSet[LoadedProgram] = weakref.WeakSet()

@@ -5,8 +5,9 @@ operation by operation.
 
 IREE's local-task driver spreads every matrix product and every large loop nest over all cores;
 waking the other cores takes about 50 us, which small operations do not get back. local-sync runs
-everything on the caller's thread. A program is loaded on one of the two, so the question is whether
-its large operations gain more than its small ones lose.
+everything on the caller's thread. A program runs on one of the two as a whole, so the question is
+whether its large operations could gain more than its small ones lose. Whether they do is found out
+by trying (`parallel.py`).
 
 The figures below are rough times of one core with 512-bit vectors. Nothing but this choice depends
 on them.
@@ -42,7 +43,7 @@ WAKING = 50_000.0
 
 
 def gains_from_threads(module: Module) -> bool:
-    """Whether the program as a whole should be faster on local-task."""
+    """Whether the program as a whole may be faster on local-task."""
     gain = 0.0
     for function in module.functions:
         for op in function.body.walk():

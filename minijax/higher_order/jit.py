@@ -20,7 +20,10 @@ from operator import itemgetter
 from types import MethodType
 from typing import Any
 
+import numpy as np
+
 from minijax.config import snapshot
+from minijax.core import dtypes
 from minijax.core.array import ConcreteArray
 from minijax.core.aval import typeof
 from minijax.core.backend import Device, default_device, platform_devices
@@ -187,8 +190,10 @@ class JitFunction:
         return tree_flatten(args)
 
     def _type_of(self, x: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        if isinstance(x, Tracer):
-            return x.aval
+        if isinstance(x, (Tracer, float)):
+            return typeof(x)
+        if isinstance(x, np.ndarray) and x.dtype in dtypes.KIND_OF:
+            return typeof(x)
         dynamic, _ = self._options.arguments.split(self._fun, args, kwargs)
         check_arguments(self._fun, *dynamic)
         return typeof(x)

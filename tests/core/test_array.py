@@ -121,6 +121,15 @@ def test_view_outlives_its_array() -> None:
     np.testing.assert_array_equal(view, 2.0 * np.arange(1000))
 
 
+def test_view_of_a_view_outlives_its_array() -> None:
+    double = jax.jit(lambda a: a * 2)
+    rows = [np.asarray(double(jnp.full((4, 16), i, jnp.float32))[1:3]) for i in range(20)]
+    for size in (3, 16, 48) * 20:  # would reuse the memory if it were free
+        double(jnp.full((size,), -7.0)).block_until_ready()
+    for i, row in enumerate(rows):
+        np.testing.assert_array_equal(row, np.full((2, 16), 2.0 * i))
+
+
 def test_row_of_an_array_can_be_given_to_a_compiled_function() -> None:
     rows = list(jnp.arange(12.0).reshape(4, 3))
     doubled = [jax.jit(lambda a: a * 2)(row) for row in rows]

@@ -23,8 +23,9 @@ def window_signed(rewriter: Rewriter, op: Operation) -> list[Value] | None:
 
     The computation takes the bits for unsigned numbers, as before.
 
-    Fault (IREE 3.13, all targets): reduce_window of unsigned integers is not compiled ("failed to
-    legalize unresolved target materialization from ('ui8') to ('i8')").
+    Fault (IREE 3.13, all targets): a cumulative sum, product, maximum or minimum of unsigned
+    integers is not compiled ("failed to legalize unresolved target materialization from ('ui8') to
+    ('i8')").
     """
     elements = [operand.type.element for operand in op.operands]
     if not any(map(is_wide_unsigned, elements)):

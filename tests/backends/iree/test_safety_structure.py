@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minijax.stablehlo.ir import Dims, TensorType
-from minijax_iree.compiler import CompilerCrash
+from minijax_iree.compiler import CompilationError, CompilerCrash
 from minijax_iree.safety import make_safe
 
 W = np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
@@ -188,6 +188,29 @@ def test_carry_that_nobody_reads(bench):
     largest, array, _ = bench.run([x], largest_of_previous)
     assert largest == 28
     np.testing.assert_array_equal(array, 8 * x)
+
+
+def count_to_five(ctx):
+    """The number of rounds of a loop, as a fraction: nothing depends on an argument."""
+    start = ctx.constant(np.int32(0))
+    with ctx.region([start.type]) as condition:
+        ctx.return_(ctx.compare("LT", condition.arguments[0], ctx.constant(np.int32(5))))
+    with ctx.region([start.type]) as body:
+        ctx.return_(ctx.like("stablehlo.add", body.arguments[0], ctx.constant(np.int32(1))))
+    (count,) = ctx.ops("stablehlo.while", [start], [start.type], [condition, body])
+    converted = ctx.convert(count, np.dtype(np.float32))
+    return ctx.like("stablehlo.multiply", ctx.constant(np.float32(0.5)), converted)
+
+
+def test_loop_without_arguments(bench):
+    """A loop over constants that feeds another operation compiles by a flag variant."""
+    assert bench.run([], count_to_five)[0] == 2.5
+
+
+def test_loop_without_arguments_fault_persists(bench):
+    module = bench.build([], count_to_five)
+    with pytest.raises(CompilationError, match="maximum iteration count exceeded"):
+        bench.backend._compiler.compile(make_safe(module).text(), bench.backend.target.flags)
 
 
 def sum_of_products(ctx, *values):
