@@ -2,7 +2,7 @@
 
 This file joins the parts: a StableHLO module is brought into forms that IREE makes fast (`tuning/`)
 and right (`safety/`), compiled or found in the cache (`compiler.py`, `cache.py`), loaded on the
-device that suits it (`work.py`, `parallel.py`) and called (`runtime.py`). IREE's runtime takes
+device that suits it (`work.py`) and called (`runtime.py`). IREE's runtime takes
 70 ms to import; that happens when minijax first looks for a device, not when it is imported.
 """
 
@@ -22,7 +22,6 @@ from minijax.stablehlo.ir import Module
 from . import runtime
 from .cache import DEFAULT_SIZE_LIMIT, CompilationCache
 from .compiler import Compiler, compile_program
-from .parallel import ParallelProgram
 from .safety import make_safe
 from .targets import CONDITIONAL_LOOP_FLAGS, CPU, GPU_PLATFORMS, TARGETS, Target
 from .tuning import tune
@@ -125,16 +124,9 @@ class IreeBackend(Backend):
         else:
             text = program.body
         compiled = compile_program(text, target, self._compiler, configured_cache(), flags)
-        drivers = [target.driver]
-        if parallel and target.parallel_driver:
-            drivers.append(target.parallel_driver)
-        loaded = [
-            runtime.LoadedProgram(
-                compiled, self._hal_device(driver, device.id), len(program.out_avals), text
-            )
-            for driver in drivers
-        ]
-        return loaded[0] if len(loaded) == 1 else ParallelProgram(loaded)
+        driver = target.parallel_driver if parallel and target.parallel_driver else target.driver
+        hal_device = self._hal_device(driver, device.id)
+        return runtime.LoadedProgram(compiled, hal_device, len(program.out_avals), text)
 
     def buffer_from_numpy(self, array: np.ndarray, device: Device) -> Any:
         """Make a buffer with a copy of an array."""

@@ -6,8 +6,7 @@ operation by operation.
 IREE's local-task driver spreads every matrix product and every large loop nest over all cores;
 waking the other cores takes about 50 us, which small operations do not get back. local-sync runs
 everything on the caller's thread. A program runs on one of the two as a whole, so the question is
-whether its large operations could gain more than its small ones lose. Whether they do is found out
-by trying (`parallel.py`).
+whether its large operations gain more than its small ones lose.
 
 The figures below are rough times of one core with 512-bit vectors. Nothing but this choice depends
 on them.
