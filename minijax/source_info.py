@@ -18,7 +18,6 @@ from contextvars import ContextVar
 from types import CodeType
 
 _PACKAGE_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_INTERNAL_PREFIXES = [_PACKAGE_DIR]
 
 
 class SourceInfo:
@@ -61,11 +60,6 @@ UNKNOWN = SourceInfo(None)
 _replayed: ContextVar[SourceInfo | None] = ContextVar("minijax_source_info", default=None)
 
 
-def register_internal(path: str) -> None:
-    """Count the files below ``path`` as parts of the system, never as the user's."""
-    _INTERNAL_PREFIXES.append(os.path.abspath(path) + os.sep)
-
-
 _internal_files: dict[str, bool] = {}
 
 
@@ -73,7 +67,7 @@ def is_internal(file_name: str) -> bool:
     """Tell whether a file belongs to the package rather than to its user."""
     found = _internal_files.get(file_name)
     if found is None:
-        found = any(file_name.startswith(prefix) for prefix in _INTERNAL_PREFIXES)
+        found = file_name.startswith(_PACKAGE_DIR)
         # dataclasses and contextlib generate or interpose frames between user and package
         found = found or file_name.startswith("<string>") or file_name.endswith("contextlib.py")
         _internal_files[file_name] = found

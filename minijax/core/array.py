@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from minijax import errors
 from minijax.core import dtypes
 from minijax.core.aval import HasAval, ShapedArray, is_array_like
 from minijax.core.backend import Device, default_device
@@ -504,12 +503,3 @@ def array_from_numpy(
 
 def _unpickle(value: np.ndarray, aval: ShapedArray) -> ConcreteArray:
     return array_from_numpy(value, aval=aval)
-
-
-def require_ndarray(x: Any) -> np.ndarray:
-    """Return the NumPy data of a concrete operand (array, ndarray or scalar)."""
-    if isinstance(x, ConcreteArray):
-        return x.value
-    if isinstance(x, Array):
-        raise errors.TracerArrayConversionError(x)
-    return np.asarray(x)

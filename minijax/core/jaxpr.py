@@ -189,11 +189,6 @@ def is_literalable(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim == 0
 
 
-def atom_value(atom: Atom, environment: dict[Var, Any]) -> Any:
-    """Return what an atom stands for."""
-    return atom.val if type(atom) is Literal else environment[atom]  # type: ignore[index]
-
-
 # -- printing ---------------------------------------------------------------------------------
 
 LONG_JAXPR = 10

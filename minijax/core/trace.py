@@ -321,8 +321,3 @@ def axis_size_of(name: Any) -> int:
         f"Found an unbound axis name: {name}. To fix this, please call it inside a function "
         f"transformed with an axis of that name, for instance jax.vmap(f, axis_name={name!r})."
     )
-
-
-def is_live_tracer(x: Any) -> bool:
-    """Tell whether ``x`` is a tracer whose trace has not ended."""
-    return isinstance(x, Tracer) and x._trace.is_live

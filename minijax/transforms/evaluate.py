@@ -22,10 +22,10 @@ from minijax.core.aval import ShapedArray, typeof
 from minijax.core.backend import Device, default_device
 from minijax.core.jaxpr import Eqn, Jaxpr, Literal, Var
 from minijax.core.primitive import Primitive
-from minijax.core.trace import Trace, Tracer, leaked_tracer_error, set_current_trace
+from minijax.core.trace import Trace, Tracer, leaked_tracer_error
 
 
-def eval_jaxpr(jaxpr: Jaxpr, *args: Any, propagate_source: bool = True) -> list[Any]:
+def eval_jaxpr(jaxpr: Jaxpr, *args: Any) -> list[Any]:
     """Run a jaxpr by binding its equations under the current trace.
 
     Every operation is attributed to the source of its equation. Values are dropped after their
@@ -36,14 +36,11 @@ def eval_jaxpr(jaxpr: Jaxpr, *args: Any, propagate_source: bool = True) -> list[
     environment.update(zip(jaxpr.invars, args, strict=True))
     for eqn, dying in zip(jaxpr.eqns, last_uses(jaxpr), strict=True):
         operands = [x.val if type(x) is Literal else environment[x] for x in eqn.invars]  # type: ignore[index]
-        if propagate_source:
-            token = source_info.set_replayed(eqn.source)
-            try:
-                outs = eqn.primitive.bind(*operands, **eqn.params)
-            finally:
-                source_info.reset_replayed(token)
-        else:
+        token = source_info.set_replayed(eqn.source)
+        try:
             outs = eqn.primitive.bind(*operands, **eqn.params)
+        finally:
+            source_info.reset_replayed(token)
         _store(environment, eqn, outs, dying)
     return [x.val if type(x) is Literal else environment[x] for x in jaxpr.outvars]  # type: ignore[index]
 
@@ -225,9 +222,3 @@ def check_finite(what: str, outs: Sequence[ConcreteArray]) -> None:
             raise FloatingPointError(
                 f"invalid value (inf) encountered in {what} at {source_info.current()}"
             )
-
-
-def run_eagerly(fun: Callable[..., Any], *args: Any) -> Any:
-    """Call a function with the bottom trace current, whatever trace is."""
-    with set_current_trace(None):
-        return fun(*args)
